@@ -1,0 +1,24 @@
+"""The module for Dramatiq's own command: ``dramatiq helperhub.actors`` runs a worker.
+
+Importing it builds the hub from the environment and declares the actors of every installed plugin.
+"""
+
+from __future__ import annotations
+
+from helperhub.errors import HelperHubError
+from helperhub.hub import Hub
+from helperhub.telemetry.logs import quiet_dramatiq
+
+try:
+    hub = Hub.from_env()
+    hub.keep_own_lease()
+    hub.start_reports()
+    hub.load_plugins()
+    hub.register(only_new=True)
+except HelperHubError as error:
+    # One clean line instead of a traceback: these are the operator's to mend.
+    message = f"helperhub: {error}"
+    raise SystemExit(message) from None
+
+quiet_dramatiq()
+broker = hub.broker

@@ -1,0 +1,1 @@
+"""Dramatiq's broker over the store: publish, claim, settle."""

@@ -1,0 +1,297 @@
+"""Dramatiq's broker over the store."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from dramatiq import Actor, Broker, Consumer, Message, Middleware, Worker
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+
+from helperhub.broker.claimer import Claimer, ClaimerOptions
+from helperhub.broker.consumer import HelperHubConsumer
+from helperhub.broker.message import as_claimed
+from helperhub.broker.publishing import ProfileSource, build_publication, check_actor_name, delay_to_ms
+from helperhub.broker.settler import Settler
+from helperhub.errors import CorruptRecord, QueueFull, StoreError, UsageError
+from helperhub.model.verdict import Outcome, Verdict
+from helperhub.store.bell import Bell
+from helperhub.store.queues import Queues
+from helperhub.store.scripts import Publication, Scripts
+
+_log = logging.getLogger("helperhub.broker")
+#: Publications in one call; bounds the time that the script holds Redis.
+PUBLISH_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOptions:
+    """How a broker behaves.
+
+    Args:
+        worker: Id of this process, should it become a worker process.
+        lease_ms: How long a worker process may be silent.
+        settle_window: Outcomes that may be unsettled at once; None means 4 x threads.
+        shutdown_timeout_s: How long unsettled outcomes are tried at the end.
+        max_payload: Largest arguments, bytes.
+        about: What a worker process says of itself.
+        max_lost: Worker deaths after which an execution is given up.
+    """
+
+    worker: str
+    lease_ms: int = 30_000
+    settle_window: int | None = None
+    shutdown_timeout_s: float = 30.0
+    max_payload: int = 262_144
+    about: dict[str, str] = field(default_factory=dict)
+    max_lost: int = 5
+
+
+class HelperHubBroker(Broker):
+    """Publishes through the store; in a worker process it also claims, hands over and settles."""
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        bell: Bell,
+        *,
+        options: BrokerOptions,
+        profiles: ProfileSource,
+        middleware: Sequence[Middleware],
+    ) -> None:
+        """Build the broker; nothing connects before it is used.
+
+        Args:
+            scripts: The store.
+            bell: This process's bell.
+            options: How it behaves.
+            profiles: Looks up what the catalogue says of a helper.
+            middleware: The policies, in order.
+        """
+        super().__init__(middleware=[*middleware, _WorkerLife(self)])
+        self.scripts = scripts
+        self.options = options
+        self._bell = bell
+        self._profiles = profiles
+        self._waiting = Queues(scripts.client, scripts.keys)
+        self.claimer: Claimer | None = None
+        self.settler: Settler | None = None
+        self._stopping = threading.Lock()
+        #: Called when this process became a worker process, with its id: the keeper begins here.
+        self.on_worker: Callable[[str], None] = _nothing
+
+    # -- publishing ---------------------------------------------------------------------------
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Enqueue ``message``, ``delay`` ms from now; a message in hand gets the verdict "retry" instead.
+
+        Raises:
+            QueueFull: Its queue has a bound and is full.
+            UsageError: An option or the payload can't be used.
+            StoreError: Redis can't take it.
+        """
+        claimed = as_claimed(message)
+        if claimed is not None:
+            delayed = Verdict(Outcome.RETRY, delay=timedelta(milliseconds=delay_to_ms(delay)))
+            claimed.verdict = replace(delayed, reason=claimed.verdict.reason) if claimed.verdict else delayed
+            return message
+        return self.enqueue_many([message], delay=delay)[0]
+
+    def enqueue_many(self, messages: Iterable[Message[Any]], *, delay: int | None = None) -> list[Message[Any]]:
+        """Enqueue messages in one round trip each `PUBLISH_BATCH`; return them with the ids they got.
+
+        Raises:
+            QueueFull: A queue is full; the error says how many of them went in before.
+            UsageError: An option or a payload can't be used; none went in.
+            StoreError: Redis can't take them.
+        """
+        todo = list(messages)
+        delay_ms = delay_to_ms(delay)
+        for message in todo:
+            self.emit_before("enqueue", message, delay)
+        publications = [self.publication(message, delay_ms=delay_ms) for message in todo]
+        ids: list[str] = []
+        for start in range(0, len(publications), PUBLISH_BATCH):
+            ids += self._publish(publications[start : start + PUBLISH_BATCH], already=start)
+        sent = [
+            message if message.message_id == id_ else replace(message, message_id=id_)
+            for message, id_ in zip(todo, ids, strict=True)
+        ]
+        for message in sent:
+            self.emit_after("enqueue", message, delay)
+        return sent
+
+    def publication(self, message: Message[Any], *, delay_ms: int = 0) -> Publication:
+        """Return what would enqueue ``message``, for a verdict to carry along.
+
+        Raises:
+            UsageError: An option or the payload can't be used.
+        """
+        actor = self.actors.get(message.actor_name)
+        return build_publication(
+            message,
+            delay_ms=delay_ms,
+            profile_of=self._profiles,
+            actor_options=actor.options if actor else {},
+            max_payload=self.options.max_payload,
+        )
+
+    def _publish(self, publications: Sequence[Publication], *, already: int) -> list[str]:
+        answers = self.scripts.publish(publications)
+        for position, (code, text) in enumerate(answers):
+            if code == -1:
+                queue = publications[position].record.queue
+                went_in = already + sum(code == 1 for code, _ in answers)
+                message = f"Queue '{queue}' is full: {text} executions wait, {publications[position].bound} may."
+                setting = f"HELPERHUB_QUEUES__{queue.upper()}__MAX_DEPTH"
+                raise QueueFull(message, hint=f"{went_in} of this call were enqueued. Wait, or raise {setting}.")
+        return [text for _, text in answers]
+
+    # -- declaring ----------------------------------------------------------------------------
+
+    def declare_actor(self, actor: Actor[..., Any]) -> None:
+        """Take an actor in.
+
+        Raises:
+            InvalidHelper: Its name can't be told from an instance or a planned id.
+        """
+        check_actor_name(actor.actor_name)
+        super().declare_actor(actor)
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Take a queue in; declaring it twice changes nothing."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues[queue_name] = None
+            self.emit_after("declare_queue", queue_name)
+
+    # -- working ------------------------------------------------------------------------------
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> Consumer:
+        """Return a consumer of a declared queue; how much is claimed ahead is the claimer's choice.
+
+        Raises:
+            QueueNotFound: The queue was never declared.
+        """
+        del prefetch
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)
+        if self.claimer is None or self.settler is None:
+            message = "This process is no worker: messages are consumed by a dramatiq.Worker."
+            raise UsageError(message)
+        knows = self._profiles.knows
+        return HelperHubConsumer(self.claimer, self.settler, queue_name, timeout_ms=timeout, knows=knows)
+
+    def start_worker(self, threads: int, queues: Sequence[str]) -> None:
+        """Become a worker process: register, take a lease, begin to claim and settle.
+
+        Args:
+            threads: Executions it runs at once.
+            queues: Queues it will serve, all known before the first claim, so that the higher goes first.
+        """
+        window = self.options.settle_window
+        worker = self.options.worker
+        self.settler = Settler(self.scripts, worker, window=4 * threads if window is None else window)
+        self.claimer = Claimer(
+            self.scripts,
+            self._bell,
+            worker,
+            options=ClaimerOptions(threads, self.options.lease_ms, {**self.options.about, "threads": str(threads)}),
+            settle=self.settler.add,
+            on_unreadable=_log_unreadable,
+        )
+        self.settler.start()
+        self.claimer.start(queues)
+        self.on_worker(worker)
+
+    def stop_worker(self) -> None:
+        """Hand back what hasn't started, settle what has, and leave the registry. Never raises."""
+        with self._stopping:
+            claimer, settler = self.claimer, self.settler
+            if claimer is None or settler is None:
+                return
+            self._stop_worker(claimer, settler)
+            self.claimer = self.settler = None
+
+    def _stop_worker(self, claimer: Claimer, settler: Settler) -> None:
+        claimer.stop()
+        claimer.return_unstarted()
+        left = settler.close(self.options.shutdown_timeout_s)
+        # What a thread still runs is handed out when this process is gone, not before: the keeper sees to it.
+        if claimer.in_hand == 0:
+            with contextlib.suppress(StoreError):  # the lease ends by itself
+                self.scripts.reap([self.options.worker], max_lost=self.options.max_lost)
+        if left:
+            _log.warning("outcomes_lost", extra={"executions": left})
+
+    # -- tests' tools -------------------------------------------------------------------------
+
+    def join(self, queue_name: str, *, timeout: int | None = None, interval: int = 20) -> None:
+        """Wait until nothing waits, runs or is delayed in a queue.
+
+        Args:
+            queue_name: The queue.
+            timeout: Most milliseconds to wait; None waits for ever.
+            interval: Milliseconds between two looks.
+
+        Raises:
+            QueueJoinTimeout: It took longer.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        while self._waiting.unfinished(queue_name):
+            if deadline is not None and time.monotonic() > deadline:
+                raise QueueJoinTimeout(queue_name)
+            time.sleep(interval / 1000)
+
+    def flush(self, queue_name: str) -> None:
+        """Cancel all that waits in a queue; each is recorded as cancelled."""
+        while self.scripts.purge(queue_name, limit=500, reason="flushed") == 500:
+            pass
+
+    def flush_all(self) -> None:
+        """Cancel all that waits in the declared queues."""
+        for queue_name in self.queues:
+            self.flush(queue_name)
+
+    def close(self) -> None:
+        """Stop being a worker process, and close the connections."""
+        self.stop_worker()
+        self.scripts.client.close()
+
+
+class _WorkerLife(Middleware):
+    """Begins and ends the broker's life as a worker process with the `dramatiq.Worker`'s."""
+
+    def __init__(self, broker: HelperHubBroker) -> None:
+        self._broker = broker
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        del broker
+        only = worker.consumer_whitelist
+        queues = [name for name in self._broker.queues if not only or name in only]
+        self._broker.start_worker(worker.worker_threads, queues)
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        del broker, worker
+        claimer = self._broker.claimer
+        if claimer is not None:
+            claimer.stop()
+            claimer.return_unstarted()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        del broker, worker
+        self._broker.stop_worker()
+
+
+def _log_unreadable(execution_id: str, error: CorruptRecord) -> None:
+    _log.error("record_unreadable", extra={"execution_id": execution_id, "error": str(error)})
+
+
+def _nothing(worker: str) -> None:
+    del worker

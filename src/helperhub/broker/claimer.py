@@ -1,0 +1,260 @@
+"""One claimer for all queues of a worker process: it asks for as much as the threads can start."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from helperhub.broker.message import ClaimedMessage, open_claim
+from helperhub.errors import CorruptRecord, HelperHubError
+from helperhub.model.verdict import Outcome
+from helperhub.store.bell import Bell
+from helperhub.store.scripts import Claimed, Scripts, Settlement
+
+_log = logging.getLogger("helperhub.claimer")
+_STANDARD_ORDER = {"high": 0, "default": 1, "low": 3}
+#: Read ahead at most this much of recent run time (DESIGN, Processes).
+READ_AHEAD_S = 0.02
+#: What was claimed and hasn't started after this goes back.
+MAX_UNSTARTED_S = 1.0
+#: A quiet worker looks by itself this often, in case a bell was lost with a dying worker.
+QUIET_POLL_S = 2.0
+#: A claim that is on its way is back by then, or Redis is away.
+_STOP_S = 5.0
+
+
+def queue_order(name: str) -> tuple[int, str]:
+    """Return the sort key of a queue: high, default, queues of people's own, low."""
+    return _STANDARD_ORDER.get(name, 2), name
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimerOptions:
+    """How a claimer behaves.
+
+    Args:
+        threads: Worker threads of this process.
+        lease_ms: How long this process may be silent.
+        about: What the process says of itself in the worker registry.
+    """
+
+    threads: int
+    lease_ms: int
+    about: Mapping[str, str]
+
+
+class Claimer:
+    """A thread that claims, and the hand-over that Dramatiq's consumers take from."""
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        bell: Bell,
+        worker: str,
+        *,
+        options: ClaimerOptions,
+        settle: Callable[[Settlement], None],
+        on_unreadable: Callable[[str, CorruptRecord], None],
+    ) -> None:
+        """Prepare; `start` registers the worker process and begins.
+
+        Args:
+            scripts: The store.
+            bell: What this worker waits on when there is nothing to do.
+            worker: Id of this worker process.
+            options: Threads, lease and registry entry.
+            settle: Takes the settlement of what goes back unstarted.
+            on_unreadable: Told of a claimed execution whose record can't be decoded.
+        """
+        self._scripts = scripts
+        self._bell = bell
+        self._worker = worker
+        self._options = options
+        self._settle = settle
+        self._on_unreadable = on_unreadable
+        self._queues: list[str] = []
+        self._registered_queues: list[str] = []
+        # Not a SimpleQueue: with several takers its get(timeout) may wait for ever. One that wakes to an empty
+        # queue after its deadline goes on with a negative time-out (CPython 3.11, Modules/_queuemodule.c).
+        self._ready: queue.Queue[ClaimedMessage] = queue.Queue()
+        self._lock = threading.Lock()
+        self._unstarted: dict[str, ClaimedMessage] = {}
+        self._in_hand = 0
+        self._gone_back = 0
+        self._mean_run_s = 0.0
+        self._wake = threading.Event()
+        self._stopping = False
+        self._number = 0
+        self.claimed_total = 0
+        self.last_claim_at = time.monotonic()
+        self._clock_offset = 0.0
+        self._thread = threading.Thread(target=self._run, name="helperhub-claimer", daemon=True)
+
+    def start(self, queues: Iterable[str] = ()) -> None:
+        """Register the worker process, take its lease and begin to claim from ``queues``."""
+        self._queues = sorted(queues, key=queue_order)
+        self._join()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing new; what is in hand stays. Never raises."""
+        self._stopping = True
+        self._rouse()
+        # What a claim that is on its way brings must be in hand when the caller looks.
+        self._thread.join(_STOP_S)
+
+    def _rouse(self) -> None:
+        """Make the thread look around at once, wherever it waits."""
+        self._wake.set()
+        try:
+            self._bell.ring()
+        except HelperHubError as error:  # it looks by itself within QUIET_POLL_S
+            _log.debug("bell_not_rung", extra={"error": str(error)})
+
+    def serve(self, name: str) -> None:
+        """Claim from this queue too."""
+        with self._lock:
+            if name in self._queues:
+                return
+            self._queues = sorted([*self._queues, name], key=queue_order)
+        self._rouse()
+
+    def take(self, timeout: float) -> ClaimedMessage | None:
+        """Return the next claimed message, or None after ``timeout`` seconds."""
+        try:
+            return self._ready.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def begin(self, message: ClaimedMessage) -> bool:
+        """Note that a thread starts ``message``; False means it went back and must not run here."""
+        with self._lock:
+            if message.returned:
+                return False
+            self._unstarted.pop(message.execution_id, None)
+            message.started_at = time.monotonic()
+            return True
+
+    def release(self, message: ClaimedMessage) -> None:
+        """Note that ``message`` is out of hand: its thread is free again."""
+        with self._lock:
+            self._in_hand -= 1
+            self._gone_back -= message.returned
+            self._unstarted.pop(message.execution_id, None)
+            if message.started_at:
+                # A moving mean over about ten runs: enough to read ahead of short work, quick to forget it.
+                self._mean_run_s += (time.monotonic() - message.started_at - self._mean_run_s) / 10
+        self._wake.set()
+
+    def epoch_ms(self, monotonic: float) -> int:
+        """Return a monotonic instant of this process as Redis TIME, ms."""
+        return int((monotonic + self._clock_offset) * 1000)
+
+    @property
+    def in_hand(self) -> int:
+        """Executions claimed that are neither out of hand nor went back."""
+        return self._in_hand - self._gone_back
+
+    def return_unstarted(self, *, older_than_s: float = 0.0) -> int:
+        """Hand back what no thread has started; return how many."""
+        horizon = time.monotonic() - older_than_s
+        with self._lock:
+            going = [m for m in self._unstarted.values() if m.claimed_at <= horizon]
+            for message in going:
+                message.returned = True
+                del self._unstarted[message.execution_id]
+            # They take up their credit until a thread has passed them over: more would only wait as these did.
+            self._gone_back += len(going)
+        for message in going:
+            self._settle(Settlement(message.execution_id, message.claim, Outcome.RETURNED.value))
+        return len(going)
+
+    def _credit(self) -> int:
+        threads = self._options.threads
+        ahead = 0
+        if 0.0 < self._mean_run_s < READ_AHEAD_S:
+            ahead = min(int(READ_AHEAD_S / self._mean_run_s), 8) * threads
+        credit = threads + ahead - self._in_hand
+        # Ask for many at once rather than often: half of what is read ahead is enough to keep threads busy.
+        return credit if credit >= max(1, ahead // 2) or self._in_hand < threads else 0
+
+    def _join(self) -> None:
+        queues = self._queues  # `serve` replaces it meanwhile
+        about = {**self._options.about, "queues": ",".join(queues)}
+        now_ms = self._scripts.join(self._worker, lease_ms=self._options.lease_ms, about=about)
+        self._registered_queues = queues
+        self._clock_offset = now_ms / 1000 - time.monotonic()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._work()
+            except Exception:  # noqa: BLE001 - a thread that ends leaves a worker process that lives and does nothing
+                _log.exception("claimer_failed")
+                self._wake.wait(MAX_UNSTARTED_S)
+
+    def _work(self) -> None:
+        waited = False
+        failures = 0
+        while not self._stopping:
+            if self._unstarted:
+                self.return_unstarted(older_than_s=MAX_UNSTARTED_S)
+            want = self._credit() if self._queues else 0
+            if want < 1:
+                self._wake.wait(MAX_UNSTARTED_S)
+                self._wake.clear()
+                continue
+            self._wake.clear()
+            try:
+                if self._registered_queues != self._queues:
+                    self._join()
+                claimed = self._claim(want, waited=waited)
+                waited = not claimed.records
+                if waited and not self._stopping:
+                    self._bell.wait(self._quiet_s(claimed))
+                failures = 0
+            except HelperHubError as error:
+                failures += 1
+                if failures == 1:
+                    _log.warning("claim_failed", extra={"error": str(error)})
+                self._wake.wait(min(0.1 * 2 ** min(failures, 6), 3.0))
+
+    def _claim(self, want: int, *, waited: bool) -> Claimed:
+        # The same number until an answer arrives: a claim whose reply was lost is answered again, not made again.
+        claimed = self._scripts.claim(
+            self._worker, self._queues, number=self._number + 1, want=want, will_wait=True, waited=waited
+        )
+        self._number += 1
+        self.last_claim_at = time.monotonic()
+        if not claimed.registered:
+            _log.warning("lease_lost", extra={"worker_id": self._worker})
+            # It was handed out again: what hasn't started here must not start any more.
+            self.return_unstarted()
+            self._join()
+            return Claimed(registered=True, now_ms=0, next_due_ms=1)
+        self._clock_offset = claimed.now_ms / 1000 - self.last_claim_at
+        for execution_id, raw in claimed.records:
+            self._hand_over(execution_id, raw)
+        return claimed
+
+    def _hand_over(self, execution_id: str, raw: bytes) -> None:
+        try:
+            message = open_claim(execution_id, raw, claim=self._number, claimed_at=self.last_claim_at)
+        except CorruptRecord as error:
+            self._on_unreadable(execution_id, error)
+            self._settle(Settlement(execution_id, self._number, Outcome.DEAD.value, reason=error.message))
+            return
+        self.claimed_total += 1
+        with self._lock:
+            self._in_hand += 1
+            self._unstarted[execution_id] = message
+        self._ready.put(message)
+
+    def _quiet_s(self, claimed: Claimed) -> float:
+        if not claimed.next_due_ms:
+            return QUIET_POLL_S
+        return min(QUIET_POLL_S, max(0.001, (claimed.next_due_ms - claimed.now_ms) / 1000))

@@ -1,0 +1,99 @@
+"""Dramatiq's consumer of one queue: it hands over what the claimer took, and gives verdicts back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from dramatiq import Consumer, MessageProxy
+from dramatiq.errors import ActorNotFound
+
+from helperhub.broker.claimer import Claimer
+from helperhub.broker.message import ClaimedMessage, as_claimed
+from helperhub.broker.settler import Settler
+from helperhub.broker.unknown import decide_unknown
+from helperhub.model.duration import to_ms
+from helperhub.model.verdict import DONE, Outcome, Verdict
+from helperhub.store.record import pack_error
+from helperhub.store.scripts import Settlement
+
+
+class HelperHubConsumer(Consumer):
+    """Takes messages of any queue in claim order; they are acknowledged through the queue it serves."""
+
+    def __init__(
+        self, claimer: Claimer, settler: Settler, queue_name: str, *, timeout_ms: int, knows: Callable[[str], bool]
+    ) -> None:
+        """Serve ``queue_name``.
+
+        Args:
+            claimer: Where messages come from.
+            settler: Where verdicts go.
+            queue_name: The queue.
+            timeout_ms: How long one look waits for a message.
+            knows: Tells whether the catalogue has a helper whose actor isn't here.
+        """
+        self._knows = knows
+        self._claimer = claimer
+        self._settler = settler
+        self._queue_name = queue_name
+        self._timeout_s = timeout_ms / 1000
+        claimer.serve(queue_name)
+
+    def __next__(self) -> MessageProxy | None:
+        """Return the next message, or None when none came in time."""
+        message = self._claimer.take(self._timeout_s)
+        if message is not None:
+            # The worker thread looks its consumer up by this name; any consumer can settle any message.
+            message.queue_name = self._queue_name
+        return message
+
+    def ack(self, message: MessageProxy) -> None:
+        """Hand the verdict to the settler; without one the attempt succeeded. Never raises."""
+        claimed = _expect_claimed(message)
+        # Dramatiq logs an exception in a hook and goes on: a failure that no policy judged must not pass for done.
+        failed = claimed._exception is not None  # noqa: SLF001 - Dramatiq's own field has no reader
+        self._settle(
+            claimed, Verdict(Outcome.DEAD, reason="failed, and so did its policies: see the log") if failed else DONE
+        )
+
+    def nack(self, message: MessageProxy) -> None:
+        """Hand the verdict to the settler; without one it is a dead letter. Never raises."""
+        claimed = _expect_claimed(message)
+        if isinstance(claimed._exception, ActorNotFound):  # noqa: SLF001 - Dramatiq's own field has no reader
+            now_ms = self._claimer.epoch_ms(claimed.claimed_at)
+            claimed.verdict = decide_unknown(claimed, registered=self._knows(claimed.record.helper), now_ms=now_ms)
+        self._settle(claimed, Verdict(Outcome.DEAD, reason="rejected"))
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Hand back what was claimed and not started; the claimer knows which those are."""
+        del messages
+        self._claimer.return_unstarted()
+
+    def _settle(self, message: ClaimedMessage, otherwise: Verdict) -> None:
+        if message.returned:
+            self._claimer.release(message)
+            return
+        verdict = message.verdict or otherwise
+        started_ms = self._claimer.epoch_ms(message.started_at) if message.started_at else 0
+        self._settler.add(
+            Settlement(
+                id=message.execution_id,
+                claim=message.claim,
+                outcome=verdict.outcome.value,
+                started_ms=started_ms,
+                delay_ms=to_ms(verdict.delay),
+                reason=verdict.reason,
+                result=message.result,
+                error=pack_error(message.error) if message.error else b"",
+                follow_ups=tuple(message.follow_ups),
+            )
+        )
+        self._claimer.release(message)
+
+
+def _expect_claimed(message: MessageProxy) -> ClaimedMessage:
+    claimed = as_claimed(message)
+    if claimed is None:
+        text = f"{message!r} was not claimed from this broker"
+        raise TypeError(text)
+    return claimed

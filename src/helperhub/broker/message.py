@@ -1,0 +1,80 @@
+"""A claimed execution as Dramatiq's worker sees it: a message, with the claim it is held under."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dramatiq import Message, MessageProxy
+
+from helperhub.model.execution import AttemptError
+from helperhub.model.helper import split_key
+from helperhub.model.verdict import Verdict
+from helperhub.store.record import Envelope, Record, unpack_envelope, unpack_record
+from helperhub.store.scripts import Publication
+
+
+class ClaimedMessage(MessageProxy):
+    """One execution in hand. Policies leave their verdict on it; ``ack`` hands that to the settler.
+
+    Attributes:
+        record: What Redis knew at the claim.
+        envelope: Its immutable part.
+        claim: Number of the claim; a verdict made under an older one is stale.
+        claimed_at: Monotonic seconds when the claim arrived here.
+        verdict: What the policies decided so far.
+        started_at: Monotonic seconds when its function started, 0.0 before.
+        result: What the function returned, as JSON.
+        error: Why this attempt failed.
+        follow_ups: What is enqueued together with the verdict.
+        time_limit_s: How long this attempt may take, once its function is called.
+        returned: It went back to the queue before it started; nothing here may run it.
+    """
+
+    def __init__(self, execution_id: str, record: Record, *, claim: int, claimed_at: float) -> None:
+        """Build the message from ``record``.
+
+        Raises:
+            CorruptRecord: Its envelope can't be decoded.
+        """
+        self.envelope = unpack_envelope(record.body) if record.body else Envelope()
+        super().__init__(
+            Message(
+                queue_name=record.queue,
+                actor_name=split_key(record.helper)[0],
+                args=self.envelope.args,
+                kwargs=self.envelope.kwargs,
+                options=dict(self.envelope.options),
+                message_id=execution_id,
+                message_timestamp=record.enqueued_ms,
+            )
+        )
+        self.queue_name = record.queue
+        self.execution_id = execution_id
+        self.record = record
+        self.claim = claim
+        self.claimed_at = claimed_at
+        self.verdict: Verdict | None = None
+        self.started_at = 0.0
+        self.result = b""
+        self.error: AttemptError | None = None
+        self.follow_ups: list[Publication] = []
+        self.time_limit_s = 0.0
+        self.returned = False
+
+    def __str__(self) -> str:
+        """Return ``helper (id)``: arguments may be secrets, and this goes into logs."""
+        return f"{self.record.helper} ({self.execution_id})"
+
+
+def open_claim(execution_id: str, raw: bytes, *, claim: int, claimed_at: float) -> ClaimedMessage:
+    """Return the message that a claimed record holds.
+
+    Raises:
+        CorruptRecord: Record or envelope can't be decoded.
+    """
+    return ClaimedMessage(execution_id, unpack_record(raw), claim=claim, claimed_at=claimed_at)
+
+
+def as_claimed(message: Any) -> ClaimedMessage | None:
+    """Return ``message`` if it is one in hand, else None."""
+    return message if isinstance(message, ClaimedMessage) else None

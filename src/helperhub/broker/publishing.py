@@ -1,0 +1,148 @@
+"""From a Dramatiq message to the record that is enqueued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from dramatiq import Message
+
+from helperhub.errors import InvalidHelper, TooLarge, UsageError
+from helperhub.model.duration import to_ms
+from helperhub.model.execution import Trigger
+from helperhub.model.helper import PRIORITIES, Overlap
+from helperhub.model.identity import new_execution_id
+from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms, pack_envelope, to_json
+from helperhub.store.scripts import Publication
+
+#: ``max_retries=None`` is Dramatiq's "for ever".
+FOR_EVER = 1_000_000
+#: Message options that become part of the record; everything else stays Dramatiq's.
+_OWN_OPTIONS = ("instance", "priority", "expires_after", "metadata", "trigger", "replay_of", "keyed")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the catalogue and the queue say about a helper's executions.
+
+    Args:
+        priority: 1 to 5.
+        max_attempts: Starts in all that the helper or instance declares; None if it doesn't say.
+        queue_attempts: Starts in all that its queue allows, where nobody else says.
+        expires_after: None means never.
+        overlap: Whether its active executions have to be known.
+        bound: Most executions that may wait in its queue; 0 means any number.
+    """
+
+    priority: int = 3
+    max_attempts: int | None = None
+    queue_attempts: int = 4
+    expires_after: timedelta | None = None
+    overlap: Overlap = Overlap.ALLOW
+    bound: int = 0
+
+
+class ProfileSource(Protocol):
+    """Looks helpers up."""
+
+    def __call__(self, helper: str, queue: str) -> Profile:
+        """Return the profile of ``helper[/instance]`` in ``queue``."""
+
+    def knows(self, helper: str) -> bool:
+        """Return whether the catalogue has ``helper[/instance]``."""
+
+
+def build_publication(
+    message: Message[Any],
+    *,
+    delay_ms: int,
+    profile_of: Callable[[str, str], Profile],
+    actor_options: Mapping[str, Any],
+    max_payload: int,
+) -> Publication:
+    """Return what enqueues ``message``.
+
+    Its id is the message's; sent once more it gets another, for a message may be sent twice
+    (``group.run()``), while one call sent again after a lost reply is the same execution.
+
+    Args:
+        message: The message, with HelperHub's options among Dramatiq's.
+        delay_ms: How long it waits first.
+        profile_of: Looks its helper up.
+        actor_options: Options of its actor; ``max_retries`` counts.
+        max_payload: Largest arguments, bytes.
+
+    Raises:
+        UsageError: An option is out of range, or the payload is not JSON or too large.
+    """
+    options = dict(message.options)
+    own = {name: options.pop(name) for name in _OWN_OPTIONS if name in options}
+    helper = message.actor_name if not own.get("instance") else f"{message.actor_name}/{own['instance']}"
+    profile = profile_of(helper, message.queue_name)
+    body = pack_envelope(Envelope(message.args, dict(message.kwargs), options))
+    if len(body) > max_payload:
+        text = f"The payload of '{helper}' has {len(body)} bytes, {max_payload} are allowed."
+        raise TooLarge(text, hint="Store it elsewhere and send its place, or raise HELPERHUB_MAX_PAYLOAD.")
+    call = new_execution_id()
+    record = Record(
+        helper=helper,
+        queue=message.queue_name,
+        priority=_priority(own.get("priority", profile.priority)),
+        expires_ms=expiry_ms(None, _expires_after(own.get("expires_after", profile.expires_after))),
+        max_attempts=_max_attempts(options, actor_options, profile),
+        trigger=Trigger(own.get("trigger", Trigger.CODE)).value,
+        replay_of=own.get("replay_of") or "",
+        body=body,
+        metadata=to_json(own["metadata"], what="The metadata") if own.get("metadata") else b"",
+        call="" if own.get("keyed") else call[-8:],
+        overlap=CODE_BY_OVERLAP[profile.overlap],
+    )
+    other = "" if own.get("keyed") else call
+    return Publication(message.message_id, record, other_id=other, delay_ms=max(0, delay_ms), bound=profile.bound)
+
+
+def check_actor_name(name: str) -> None:
+    """Refuse names that can't be told from an instance or a planned id.
+
+    Raises:
+        InvalidHelper: ``name`` holds one of ``/ # @`` or a blank.
+    """
+    if any(sign in name for sign in "/#@ "):
+        message = f"Actor '{name}' can't be named so: / # @ and blanks part an execution's id."
+        raise InvalidHelper(message, hint="Give it another actor_name.")
+
+
+def _priority(value: object) -> int:
+    if value not in PRIORITIES:
+        message = f"Priority {value!r} is out of range."
+        raise UsageError(message, hint="Take 1 (first) to 5.")
+    return int(value)  # type: ignore[call-overload,no-any-return]  # a member of PRIORITIES is an int
+
+
+def _expires_after(value: object) -> timedelta | None:
+    if value is None or isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float):
+        return timedelta(milliseconds=value)
+    message = f"expires_after={value!r} is neither a timedelta nor a number of milliseconds."
+    raise UsageError(message)
+
+
+def _max_attempts(options: Mapping[str, Any], actor_options: Mapping[str, Any], profile: Profile) -> int:
+    # An instance's own number is in the catalogue; its actor's options are its helper's.
+    if "max_retries" not in options and profile.max_attempts is not None:
+        return profile.max_attempts
+    for source in (options, actor_options):
+        if "max_retries" in source:
+            retries = source["max_retries"]
+            return FOR_EVER if retries is None else int(retries) + 1
+    return profile.queue_attempts
+
+
+def delay_to_ms(delay: timedelta | int | None) -> int:
+    """Return a delay given as Dramatiq's milliseconds or as a timedelta in ms; None is 0."""
+    if delay is None:
+        return 0
+    return to_ms(delay) if isinstance(delay, timedelta) else int(delay)

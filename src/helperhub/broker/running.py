@@ -1,0 +1,136 @@
+"""From a helper to the actor that runs it: the actor's function builds the context and calls the author's."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dramatiq
+import orjson
+from dramatiq.middleware import CurrentMessage
+
+from helperhub.broker.broker import HelperHubBroker
+from helperhub.broker.message import ClaimedMessage, as_claimed
+from helperhub.errors import HelperHubError, InvalidPayload
+from helperhub.model.context import Context
+from helperhub.model.duration import to_ms
+from helperhub.model.helper import split_key
+from helperhub.model.instant import from_ms
+from helperhub.plugins.declaration import Helper
+from helperhub.store.executions import Executions
+
+_ASK_EVERY_S = 1.0
+
+
+def declare_helper(
+    broker: HelperHubBroker, helper: Helper, *, settings: Any, records: Executions
+) -> dramatiq.Actor[..., Any]:
+    """Declare the actor of a helper on ``broker``.
+
+    Args:
+        broker: Where it is declared.
+        helper: What ``@helper`` made.
+        settings: What ``ctx.settings`` is.
+        records: For ``ctx.cancelled`` and ``ctx.progress``.
+
+    Raises:
+        ValueError: An actor of that name is declared already.
+    """
+    declaration = helper.declaration
+    spec = declaration.spec
+
+    def run(payload: Any = None) -> Any:
+        claimed = as_claimed(CurrentMessage.get_current_message())
+        given = check_payload(helper, payload)
+        return helper.function(_build_context(helper, claimed, given, settings, records))
+
+    run.__name__ = run.__qualname__ = helper.name
+    run.__module__ = helper.function.__module__
+    options: dict[str, Any] = {"retry_policy": spec.retry, "throws": (*declaration.throws, InvalidPayload)}
+    if spec.time_limit is not None:
+        options["time_limit"] = to_ms(spec.time_limit)
+    if spec.retry.max_attempts is not None:
+        options["max_retries"] = spec.retry.max_attempts - 1
+    return dramatiq.Actor(run, broker=broker, actor_name=spec.name, queue_name=spec.queue, priority=0, options=options)
+
+
+def check_payload(helper: Helper, payload: Any) -> Any:
+    """Return ``payload`` as the helper's payload model, or as it is if it declares none.
+
+    Raises:
+        InvalidPayload: It doesn't fit the model.
+    """
+    model = helper.declaration.payload_model
+    if model is None:
+        return payload
+    try:
+        return model.model_validate({} if payload is None else payload)
+    except ValueError as error:
+        message = f"The payload doesn't fit helper '{helper.name}': {error}"
+        raise InvalidPayload(message) from error
+
+
+def _build_context(
+    helper: Helper, claimed: ClaimedMessage | None, payload: Any, settings: Any, records: Executions
+) -> Context[Any]:
+    log = logging.getLogger(f"helperhub.helper.{helper.name}")
+    if claimed is None:
+        return Context(helper=helper.name, payload=payload, settings=settings, log=log)
+    record = claimed.record
+    name, instance = split_key(record.helper)
+    return Context(
+        execution_id=claimed.execution_id,
+        helper=name,
+        instance=instance,
+        payload=payload,
+        settings=settings,
+        attempt=record.attempt,
+        delivery=record.delivery,
+        planned_at=from_ms(record.planned_ms) if record.planned_ms else None,
+        deadline_at=datetime.now(UTC) + timedelta(seconds=claimed.time_limit_s),
+        log=log,
+        _is_cancelled=_Asking(claimed.execution_id, records),
+        _report_progress=_Reporting(claimed.execution_id, records),
+    )
+
+
+class _Asking:
+    """Asks Redis whether an execution is cancelled, at most once a second; once true, always true."""
+
+    def __init__(self, execution_id: str, records: Executions) -> None:
+        self._execution_id = execution_id
+        self._records = records
+        self._asked_at = float("-inf")
+        self._cancelled = False
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if not self._cancelled and now - self._asked_at >= _ASK_EVERY_S:
+            self._asked_at = now
+            try:
+                self._cancelled = self._records.is_cancelled(self._execution_id)
+            except HelperHubError:  # Redis is away: the helper goes on, and asks again in a second
+                return False
+        return self._cancelled
+
+
+class _Reporting:
+    """Writes progress at most once a second, and whenever all is done."""
+
+    def __init__(self, execution_id: str, records: Executions) -> None:
+        self._execution_id = execution_id
+        self._records = records
+        self._written_at = float("-inf")
+
+    def __call__(self, done: float, total: float | None, text: str) -> None:
+        now = time.monotonic()
+        if now - self._written_at < _ASK_EVERY_S and done != total:
+            return
+        self._written_at = now
+        report = orjson.dumps({"done": done, "total": total, "text": text[:500]})
+        try:
+            self._records.write_progress(self._execution_id, report)
+        except HelperHubError as error:  # progress is for onlookers: it must never fail the work
+            logging.getLogger("helperhub.helper").debug("progress_not_written", extra={"error": str(error)})

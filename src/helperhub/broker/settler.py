@@ -1,0 +1,125 @@
+"""Outcomes on their way to Redis: gathered while the last batch travels, settled many at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+
+from helperhub.errors import StoreError, StoreRefused, StoreUnavailable
+from helperhub.store.scripts import Scripts, Settlement
+
+_log = logging.getLogger("helperhub.settler")
+#: Most outcomes in one call; bounds the time that the script holds Redis (about 10 us each).
+MAX_BATCH = 256
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class Settler:
+    """A thread that carries verdicts to the settle script.
+
+    ``add`` returns while fewer than ``window`` outcomes are unsettled, else it waits; so a kill -9
+    repeats at most threads + window executions. A batch leaves as soon as the last one's reply is in.
+    """
+
+    def __init__(self, scripts: Scripts, worker: str, *, window: int) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            scripts: The store.
+            worker: Id of this worker process, under which the claims were made.
+            window: Outcomes that may be unsettled at once; 0 waits for every reply.
+        """
+        self._scripts = scripts
+        self._worker = worker
+        self._window = window
+        self._lock = threading.Condition()
+        self._pending: deque[Settlement] = deque()
+        self._unsettled = 0
+        self._added = 0
+        self._settled = 0
+        self._closing = False
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="helperhub-settler", daemon=True)
+
+    def start(self) -> None:
+        """Begin to settle."""
+        self._thread.start()
+
+    def add(self, settlement: Settlement) -> None:
+        """Take an outcome; wait while more than the window are unsettled. Never raises."""
+        with self._lock:
+            self._pending.append(settlement)
+            self._unsettled += 1
+            self._added += 1
+            ticket = self._added
+            self._lock.notify_all()
+            if self._window == 0:
+                self._lock.wait_for(lambda: self._settled >= ticket or not self._thread.is_alive())
+            else:
+                self._lock.wait_for(lambda: self._unsettled < self._window or not self._thread.is_alive())
+
+    def close(self, timeout: float) -> int:
+        """Settle what is left and stop.
+
+        Args:
+            timeout: Seconds to go on trying while Redis is away.
+
+        Returns:
+            How many outcomes are still unsettled; their executions will be handed out again.
+        """
+        with self._lock:
+            self._closing = True
+            self._deadline = time.monotonic() + timeout
+            self._lock.notify_all()
+        self._thread.join(timeout + 5.0)
+        return self._unsettled
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._pending or self._closing)
+                if not self._pending:
+                    return
+                batch = [self._pending.popleft() for _ in range(min(len(self._pending), MAX_BATCH))]
+            self._settle(batch)
+            with self._lock:
+                self._unsettled -= len(batch)
+                self._settled += len(batch)
+                self._lock.notify_all()
+
+    def _settle(self, batch: list[Settlement]) -> None:
+        turn = 0
+        while True:
+            try:
+                fresh = self._scripts.settle(self._worker, batch)
+            except (StoreUnavailable, StoreRefused) as error:
+                if not self._wait_to_retry(turn, len(batch), error):
+                    return
+                turn += 1
+            except StoreError as error:
+                self._settle_apart(batch, error)
+                return
+            else:
+                for settlement, was_fresh in zip(batch, fresh, strict=True):
+                    if not was_fresh:
+                        _log.warning("settle_stale", extra={"execution_id": settlement.id})
+                return
+
+    def _wait_to_retry(self, turn: int, executions: int, error: StoreError) -> bool:
+        # The outcome isn't known to Redis: try until it is, or until the lease is lost and the script says stale.
+        if time.monotonic() > self._deadline:
+            _log.warning("settle_given_up", extra={"executions": executions, "error": str(error)})
+            return False
+        if turn == 0:
+            _log.warning("settle_delayed", extra={"executions": executions, "error": str(error)})
+        time.sleep(_BACKOFF_S[min(turn, len(_BACKOFF_S) - 1)])
+        return True
+
+    def _settle_apart(self, batch: list[Settlement], error: StoreError) -> None:
+        if len(batch) == 1:
+            _log.error("settle_failed", extra={"execution_id": batch[0].id, "error": str(error)})
+            return
+        for settlement in batch:  # one of them can't be settled: find it, and let its neighbours go
+            self._settle([settlement])

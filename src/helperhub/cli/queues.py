@@ -1,0 +1,75 @@
+"""``helperhub queues``: list, pause, resume, purge."""
+
+from __future__ import annotations
+
+import click
+
+from helperhub.cli.call import current_call
+from helperhub.cli.output import Column, Kind, echo_document, echo_table, wants_json
+from helperhub.cli.words import json_option, reason_option
+
+
+@click.group()
+def queues() -> None:
+    """List, pause, resume and purge queues."""
+
+
+@queues.command("list")
+@json_option
+def list_queues() -> None:
+    """List every queue ever used, with what waits and runs in it."""
+    found = current_call().open_hub().queues.all()
+    if wants_json():
+        echo_document({"queues": [queue.to_document() for queue in found]})
+        return
+    numbers = ("ready", "delayed", "running", "success", "error", "other ends")
+    columns = [Column("queue", Kind.ID), Column("state"), *(Column(name, Kind.NUMBER) for name in numbers)]
+    rows = []
+    for queue in found:
+        totals = queue.totals
+        others = totals["expired"] + totals["cancelled"] + totals["skipped"]
+        counts = (queue.ready, queue.delayed, queue.running, totals["success"], totals["error"], others)
+        rows.append([queue.name, "paused" if queue.paused else "open", *map(str, counts)])
+    echo_table(columns, rows, empty="No queue has been used yet.")
+
+
+@queues.command()
+@click.argument("name")
+@json_option
+def pause(name: str) -> None:
+    """Hand out nothing more from a queue; what runs goes on, what comes waits."""
+    current_call().open_hub().queues.pause(name)
+    _echo_paused(name, paused=True)
+
+
+@queues.command()
+@click.argument("name")
+@json_option
+def resume(name: str) -> None:
+    """Hand out from a queue again."""
+    current_call().open_hub().queues.resume(name)
+    _echo_paused(name, paused=False)
+
+
+@queues.command()
+@click.argument("name")
+@reason_option
+@json_option
+def purge(name: str, reason: str) -> None:
+    """Cancel all that waits in a queue.
+
+    Dead letters stay, and so does the record of what is cancelled: 'helperhub executions replay'
+    puts it back.
+    """
+    purged = current_call().open_hub().queues.purge(name, reason=reason)
+    if wants_json():
+        echo_document({"queue": name, "purged": purged})
+    else:
+        click.echo(f"{purged} cancelled in queue '{name}'.")
+
+
+def _echo_paused(name: str, *, paused: bool) -> None:
+    if wants_json():
+        echo_document({"queue": name, "paused": paused})
+    else:
+        click.echo(f"Queue '{name}' is {'paused' if paused else 'open'}.")

@@ -1,0 +1,153 @@
+"""Every error HelperHub raises on purpose.
+
+    HelperHubError                  code "error"                exit code 1
+    |-- UsageError                  code "usage"                2   the caller's words are off
+    |   |-- InvalidSchedule         code "invalid_schedule"     2   a schedule can't be understood
+    |   |-- InvalidHelper           code "invalid_helper"       2   a helper's declaration is wrong
+    |   |-- InvalidPayload          code "invalid_payload"      2   a payload doesn't fit its helper
+    |   `-- TooLarge                code "too_large"            2   payload over its size limit
+    |-- NotFound                    code "not_found"            3   nothing has that name or id
+    |-- Conflict                    code "conflict"             1   the state forbids it (already final, disabled)
+    |-- QueueFull                   code "queue_full"           1   a bounded queue refuses
+    |-- StoreError                  code "store"                69  Redis answered with an error
+    |   |-- StoreUnavailable        code "store_unavailable"    69  Redis can't be reached, or not yet
+    |   |-- StoreRefused            code "store_refused"        69  Redis is out of memory or read-only
+    |   `-- CorruptRecord           code "corrupt_record"       69  a value in Redis can't be decoded
+    |-- ConfigurationError          code "configuration"        78  settings, plugins or versions don't fit
+    `-- ServerStartError            code "server_start"         69  the embedded server didn't start
+
+Exit codes above 63 follow ``sysexits.h``: 69 EX_UNAVAILABLE, 78 EX_CONFIG.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "ConfigurationError",
+    "Conflict",
+    "CorruptRecord",
+    "HelperHubError",
+    "InvalidHelper",
+    "InvalidPayload",
+    "InvalidSchedule",
+    "NotFound",
+    "QueueFull",
+    "ServerStartError",
+    "StoreError",
+    "StoreRefused",
+    "StoreUnavailable",
+    "TooLarge",
+    "UsageError",
+]
+
+
+class HelperHubError(Exception):
+    """Root of all errors that HelperHub raises on purpose.
+
+    Args:
+        message: What happened and why, with the value and its place.
+        hint: What to do about it; empty when the message says it all.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """Keep ``message`` and ``hint`` apart, so that each face can lay them out."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return the message, followed by the hint if there is one."""
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class UsageError(HelperHubError):
+    """The caller's words are off."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class InvalidSchedule(UsageError):
+    """A schedule can't be understood."""
+
+    code = "invalid_schedule"
+
+
+class InvalidHelper(UsageError):
+    """A helper's declaration is wrong."""
+
+    code = "invalid_helper"
+
+
+class InvalidPayload(UsageError):
+    """A payload doesn't fit the model its helper declares, or isn't JSON."""
+
+    code = "invalid_payload"
+
+
+class TooLarge(UsageError):
+    """A payload is over the size limit."""
+
+    code = "too_large"
+
+
+class NotFound(HelperHubError):
+    """Nothing has that name or id."""
+
+    code = "not_found"
+    exit_code = 3
+
+
+class Conflict(HelperHubError):
+    """The state of things forbids what was asked."""
+
+    code = "conflict"
+
+
+class QueueFull(HelperHubError):
+    """A queue with a bound is full; nothing was enqueued."""
+
+    code = "queue_full"
+
+
+class StoreError(HelperHubError):
+    """Redis answered with an error."""
+
+    code = "store"
+    exit_code = 69
+
+
+class StoreUnavailable(StoreError):
+    """Redis can't be reached, or isn't ready yet; the same call may work later."""
+
+    code = "store_unavailable"
+
+
+class StoreRefused(StoreError):
+    """Redis refuses writes: out of memory, read-only or misconfigured."""
+
+    code = "store_refused"
+
+
+class CorruptRecord(StoreError):
+    """A value in Redis can't be decoded."""
+
+    code = "corrupt_record"
+
+
+class ConfigurationError(HelperHubError):
+    """Settings, plugins or versions don't fit together; nothing was started."""
+
+    code = "configuration"
+    exit_code = 78
+
+
+class ServerStartError(HelperHubError):
+    """The embedded server didn't start."""
+
+    code = "server_start"
+    exit_code = 69

@@ -1,0 +1,78 @@
+"""Policies around every attempt, one a file. Their order, and why, stands here and nowhere else.
+
+Dramatiq calls ``before_*`` from the first to the last and ``after_*`` from the last to the first. A
+policy leaves its verdict on the message; ``ack`` and ``nack`` hand it to the settler. Whatever must
+fail closed raises `SkipMessage` with a verdict set, for any other exception in a ``before_`` hook is
+logged by Dramatiq **and the actor still runs**.
+
+| # | policy      | why it stands there                                                                | fails  |
+|---|-------------|------------------------------------------------------------------------------------|--------|
+| 1 | LogContext  | outermost: every line of every other policy carries the ids; tells the outcome last | open   |
+| 2 | Start       | nothing below may see an execution that isn't to run: gone back, cancelled, expired | closed |
+| 3 | History     | its after-hook sees the final verdict; writes result and error                      | open   |
+| 4 | DeadLetters | sees that Retries gave up; adds the failure notice to the verdict                   | open   |
+| 5 | Retries     | decides between retry and dead once everything inside it has raised                 | closed |
+| 6 | Shutdown    | turns an interruption into "handed back" before Retries would count an attempt      | open   |
+| 7 | TimeLimits  | wraps the actor call itself, so that the limit can't strike any policy              | closed |
+| 8 | CurrentMessage, AsyncIO, Results | Dramatiq's own: message at hand, async actors, ``get_result()`` | open   |
+
+A user's own middleware is appended after these: its ``after_`` hooks run before all of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from dramatiq.middleware import AsyncIO, CurrentMessage, Middleware
+from dramatiq.results import Results
+
+from helperhub.middleware.dead_letters import DeadLetters
+from helperhub.middleware.history import History, RecordsBackend
+from helperhub.middleware.log_context import LogContext
+from helperhub.middleware.retries import Retries, SpecOf
+from helperhub.middleware.shutdown import Shutdown
+from helperhub.middleware.start import Start
+from helperhub.middleware.time_limits import TimeLimits
+
+__all__ = ["Policies", "build_middleware"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What the policies need from outside.
+
+    Args:
+        records: Where results are read back, for ``message.get_result()``.
+        max_result: Largest result, bytes.
+        time_limit_of: A queue's time limit, for actors that name none.
+        spec_of: What holds for a helper or instance, None for what the catalogue doesn't have.
+        on_given_up: Told of each dead letter; returns what is enqueued with the verdict.
+        log_fields: Sets the log context of this thread; an empty mapping clears it.
+    """
+
+    records: RecordsBackend
+    max_result: int
+    time_limit_of: Callable[[str], timedelta]
+    spec_of: SpecOf
+    on_given_up: Callable[[Any], list[Any]]
+    log_fields: Callable[[dict[str, Any]], None]
+
+
+def build_middleware(policies: Policies) -> list[Middleware]:
+    """Return all policies in the order of this module's table."""
+    return [
+        LogContext(policies.log_fields),
+        Start(),
+        History(max_result=policies.max_result),
+        DeadLetters(policies.on_given_up),
+        Retries(policies.spec_of),
+        Shutdown(),
+        TimeLimits(policies.time_limit_of, policies.spec_of),
+        CurrentMessage(),
+        AsyncIO(),
+        # Dramatiq's worker looks for this very class before it lets a function return something.
+        Results(backend=policies.records, store_results=True),
+    ]

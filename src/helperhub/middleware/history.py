@@ -1,0 +1,122 @@
+"""Result and error of an attempt, as the history keeps them. Fails open.
+
+Dramatiq's Results middleware stands beside it with a backend that stores nothing: every result is
+kept in the execution's record, and ``message.get_result()`` reads it back from there.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from dramatiq import Broker
+from dramatiq.middleware import Middleware
+from dramatiq.results import Missing
+from dramatiq.results.backend import ResultBackend
+from dramatiq.results.errors import ResultFailure
+
+from helperhub.broker.message import as_claimed
+from helperhub.errors import InvalidPayload
+from helperhub.model.execution import AttemptError, Execution, Status
+from helperhub.model.verdict import Outcome, Verdict
+from helperhub.store.record import to_json
+
+
+class History(Middleware):
+    """Writes what the function returned, or why it failed, on the message; the settler carries it."""
+
+    def __init__(self, *, max_result: int) -> None:
+        """Keep results up to ``max_result`` bytes of JSON; longer ones are cut and say so."""
+        self._max_result = max_result
+
+    def after_process_message(
+        self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Keep the result of a success, or the error of a failure."""
+        del broker
+        claimed = as_claimed(message)
+        if claimed is None:
+            return
+        if exception is None:
+            claimed.result = _pack_result(result, self._max_result)
+        elif claimed.error is None and _failed(claimed.verdict):
+            claimed.error = describe_error(exception, attempt=claimed.record.attempt)
+
+
+def _failed(verdict: Verdict | None) -> bool:
+    return verdict is None or verdict.outcome not in {Outcome.RETURNED, Outcome.INTERRUPTED}
+
+
+class RecordsBackend(ResultBackend):
+    """Reads results from the records; it stores nothing, for the settle script has done that."""
+
+    def __init__(self, load: Callable[[str], Execution | None]) -> None:
+        """Look executions up with ``load``."""
+        super().__init__(namespace="helperhub", encoder=None)
+        self._load = load
+
+    def build_message_key(self, message: Any) -> str:
+        """Return the execution's id."""
+        return str(message.message_id)
+
+    def _get(self, message_key: str) -> Any:
+        execution = self._load(message_key)
+        if execution is None or not execution.status.final:
+            return Missing
+        if execution.status is Status.SUCCESS:
+            return execution.result
+        error = execution.errors[-1] if execution.errors else None
+        text = f"{error.type}: {error.message}" if error else execution.reason
+        message = f"execution {message_key} ended as {execution.status.value}: {text}"
+        raise ResultFailure(message, error.type if error else "", error.message if error else "")
+
+    def store_result(self, message: Any, result: Any, ttl: int) -> None:
+        """Do nothing: results ride in the verdict."""
+
+    def store_exception(self, message: Any, exception: BaseException, ttl: int) -> None:
+        """Do nothing: errors ride in the verdict."""
+
+
+def describe_error(exception: BaseException, *, attempt: int) -> AttemptError:
+    """Return what is kept of ``exception``: type, text and traceback, without local variables."""
+    kind = type(exception)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    frames = traceback.TracebackException.from_exception(exception, limit=-30, capture_locals=False, compact=True)
+    return AttemptError(
+        type=name,
+        message=text_of(exception),
+        traceback="".join(frames.format()),
+        attempt=attempt,
+        at=datetime.now(UTC),
+    )
+
+
+def text_of(exception: BaseException) -> str:
+    """Return the text of ``exception``, or that it can't be had."""
+    try:
+        return str(exception)
+    except Exception as error:  # noqa: BLE001 - an exception's own __str__ may raise anything
+        return f"(its text can't be had: {type(error).__name__})"
+
+
+def _shown(result: Any) -> str:
+    try:
+        return repr(result)[:500]
+    except Exception as error:  # noqa: BLE001 - a result's own __repr__ may raise anything
+        return f"({type(result).__name__}: its text can't be had: {type(error).__name__})"
+
+
+def _pack_result(result: Any, limit: int) -> bytes:
+    if result is None:
+        return b""
+    try:
+        packed = to_json(result, what="The result")
+    except InvalidPayload as error:
+        shown = _shown(result)
+        return to_json({"not_json": shown, "why": error.message}, what="The result")
+    if len(packed) <= limit:
+        return packed
+    head = packed[: limit // 2].decode(errors="ignore")
+    return to_json({"truncated": True, "bytes": len(packed), "head": head}, what="The result")

@@ -1,0 +1,1 @@
+"""The nouns: frozen dataclasses and enums on the standard library alone."""

@@ -1,0 +1,1 @@
+"""The plugin contract: what authors write, and how a process finds and checks it."""

@@ -1,0 +1,1 @@
+"""The clock: it extends the plan, and enqueues what is due."""

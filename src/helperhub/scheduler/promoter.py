@@ -1,0 +1,123 @@
+"""Enqueues what is due. Any number of schedulers may try: for each planned time one wins."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from helperhub.model.execution import Status, Trigger
+from helperhub.model.identity import PlannedId, parse_planned_id
+from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.scheduler.records import RecordOf
+from helperhub.schedules.misfire import Action, Decision, DueSlot, decide_due
+from helperhub.store.catalogue import Catalogue, CatalogueRow, Snapshot
+from helperhub.store.record import CODE_BY_STATUS, Record
+from helperhub.store.scripts import DueRow, Scripts
+
+_log = logging.getLogger("helperhub.promoter")
+_HELPERS = 200
+_BATCH = 200
+_STATUS_BY_ACTION = {Action.ENQUEUE: Status.QUEUED, Action.EXPIRE: Status.EXPIRED, Action.SKIP: Status.SKIPPED}
+_Entry = tuple[str, str, int, Record, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What one look at the plan led to.
+
+    Args:
+        now_ms: Redis TIME of the look.
+        next_due_ms: The following due time, 0 if nothing is planned.
+        revision: The catalogue's.
+        enqueued: Executions that this scheduler enqueued.
+        recorded: Due times that this scheduler recorded as expired or skipped.
+        more: Whether there may be more that is due already.
+    """
+
+    now_ms: int
+    next_due_ms: int
+    revision: int
+    enqueued: int
+    recorded: int
+    more: bool
+
+
+class Promoter:
+    """Moves due times from the plan to ready, or to their recorded end."""
+
+    def __init__(
+        self, scripts: Scripts, catalogue: Catalogue, *, scheduler: str, grace: timedelta, record_of: RecordOf
+    ) -> None:
+        """Prepare.
+
+        Args:
+            scripts: The store's shard 0.
+            catalogue: What the helpers are.
+            scheduler: This scheduler's id.
+            grace: A due time passed by more than this counts as missed.
+            record_of: Builds records.
+        """
+        self._scripts = scripts
+        self._catalogue = catalogue
+        self._scheduler = scheduler
+        self._grace = grace
+        self._record_of = record_of
+        self._known = Snapshot(-1, {}, {})
+
+    def promote(self) -> Promotion:
+        """Look once and act on what is due.
+
+        Raises:
+            StoreError: Redis can't take it; nothing is lost, the next look goes on.
+        """
+        due = self._scripts.due(self._scheduler, limit=_HELPERS)
+        if due.revision != self._known.revision:
+            self._known = self._catalogue.read()
+        entries = [entry for row in due.rows for entry in self._decide(row, due.now_ms)]
+        codes: list[int] = []
+        for start in range(0, len(entries), _BATCH):
+            codes += self._scripts.enqueue_due(entries[start : start + _BATCH])
+        enqueued, recorded = sum(code in (1, 2) for code in codes), codes.count(3)
+        if enqueued or recorded:
+            _log.debug("promoted", extra={"enqueued": enqueued, "recorded": recorded})
+        more = len(due.rows) == _HELPERS
+        return Promotion(due.now_ms, due.next_due_ms, due.revision, enqueued, recorded, more)
+
+    def _decide(self, row: DueRow, now_ms: int) -> list[_Entry]:
+        known = self._known.rows.get(row.helper)
+        if known is None:
+            # An entry that another release wrote, or that can't be read, is for doctor to show.
+            unreadable = row.helper in self._known.unreadable
+            return [] if unreadable else [_gone(row.helper, slot, due_ms) for slot, due_ms, _ in row.slots]
+        slots = {}
+        for slot, due_ms, mark in row.slots:
+            planned = parse_planned_id(row.helper + slot)
+            if planned is not None:
+                asked = mark.startswith("move:")
+                slots[DueSlot(planned.schedule, planned.planned_at, from_ms(due_ms), asked=asked)] = (planned, due_ms)
+        now = from_ms(now_ms)
+        if known.spec.enabled:
+            decisions = decide_due(list(slots), now=now, grace=self._grace, expires_after=known.spec.expires_after)
+        else:
+            # It was due already when somebody disabled the helper, and nothing had enqueued it.
+            decisions = [
+                Decision(slot, Action.ENQUEUE if slot.asked else Action.SKIP, "" if slot.asked else "disabled")
+                for slot in slots
+            ]
+        return [self._entry(known, *slots[decision.slot], decision) for decision in decisions]
+
+    def _entry(self, row: CatalogueRow, planned: PlannedId, due_ms: int, decision: Decision) -> _Entry:
+        record = self._record_of(row.spec, planned, due_ms)
+        if decision.action is not Action.ENQUEUE:
+            record.overlap = ""
+        code = CODE_BY_STATUS[_STATUS_BY_ACTION[decision.action]]
+        return row.helper, planned.slot, due_ms, record, code, decision.reason
+
+
+def _gone(helper: str, slot: str, due_ms: int) -> _Entry:
+    """Return the end of a due time whose helper is no longer in the catalogue."""
+    planned = parse_planned_id(helper + slot)
+    planned_ms = epoch_ms(planned.planned_at) if planned else due_ms
+    record = Record(helper=helper, planned_ms=planned_ms, due_ms=due_ms, trigger=Trigger.SCHEDULE.value)
+    return helper, slot, due_ms, record, CODE_BY_STATUS[Status.SKIPPED], "its helper is gone"

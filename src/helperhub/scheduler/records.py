@@ -1,0 +1,39 @@
+"""The record that a due time becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from helperhub.model.execution import Trigger
+from helperhub.model.helper import HelperSpec
+from helperhub.model.identity import PlannedId
+from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms, pack_envelope
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOf:
+    """Builds the record of a planned time.
+
+    Args:
+        max_attempts_of: Starts in all that a queue allows, for helpers that don't say.
+    """
+
+    max_attempts_of: Callable[[str], int]
+
+    def __call__(self, spec: HelperSpec, planned: PlannedId, due_ms: int) -> Record:
+        """Return the record of ``planned``, due at ``due_ms``."""
+        args = () if spec.payload is None else (spec.payload,)
+        return Record(
+            helper=spec.key,
+            queue=spec.queue,
+            priority=spec.priority,
+            planned_ms=epoch_ms(planned.planned_at),
+            due_ms=due_ms,
+            expires_ms=expiry_ms(from_ms(due_ms), spec.expires_after),
+            max_attempts=spec.retry.max_attempts or self.max_attempts_of(spec.queue),
+            trigger=Trigger.SCHEDULE.value,
+            body=pack_envelope(Envelope(args)),
+            overlap=CODE_BY_OVERLAP[spec.overlap],
+        )

@@ -1,0 +1,1 @@
+"""Pure rules of time: due times, missed times and overlaps; ``now`` is always an argument."""

@@ -1,0 +1,137 @@
+"""Specs and overrides as the JSON documents that the catalogue keeps, and what both make together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from helperhub.model.duration import to_ms
+from helperhub.model.helper import HelperSpec, Overlap, Override, effective_spec, split_key
+from helperhub.model.instant import parse_instant, to_rfc3339
+from helperhub.model.retry import RetryPolicy
+from helperhub.model.schedule import Schedule
+from helperhub.schedules.notation import parse_schedule, schedule_to_dict
+
+
+def spec_to_document(spec: HelperSpec) -> dict[str, Any]:
+    """Return ``spec`` as JSON; durations in ms."""
+    retry = spec.retry
+    return {
+        "name": spec.name,
+        "instance": spec.instance,
+        "queue": spec.queue,
+        "schedules": {name: schedule_to_dict(schedule) for name, schedule in spec.schedules.items()},
+        "priority": spec.priority,
+        "expires_after_ms": _ms(spec.expires_after),
+        "retry": {
+            "max_attempts": retry.max_attempts,
+            "min_backoff_ms": to_ms(retry.min_backoff),
+            "max_backoff_ms": to_ms(retry.max_backoff),
+            "delays_ms": [to_ms(delay) for delay in retry.delays],
+            "jitter": retry.jitter,
+        },
+        "time_limit_ms": _ms(spec.time_limit),
+        "overlap": spec.overlap.value,
+        "enabled": spec.enabled,
+        "payload": spec.payload,
+        "description": spec.description,
+        "plugin": spec.plugin,
+        "plugin_version": spec.plugin_version,
+    }
+
+
+def spec_from_document(document: Mapping[str, Any]) -> HelperSpec:
+    """Return the spec that `spec_to_document` wrote; fields of newer releases are passed over.
+
+    Raises:
+        UsageError: A value is out of range.
+        KeyError: A field is missing.
+    """
+    retry = document["retry"]
+    return HelperSpec(
+        name=document["name"],
+        instance=document["instance"],
+        queue=document["queue"],
+        schedules=_schedules(document["schedules"]),
+        priority=document["priority"],
+        expires_after=_duration(document["expires_after_ms"]),
+        retry=RetryPolicy(
+            max_attempts=retry["max_attempts"],
+            min_backoff=timedelta(milliseconds=retry["min_backoff_ms"]),
+            max_backoff=timedelta(milliseconds=retry["max_backoff_ms"]),
+            delays=tuple(timedelta(milliseconds=delay) for delay in retry["delays_ms"]),
+            jitter=retry["jitter"],
+        ),
+        time_limit=_duration(document["time_limit_ms"]),
+        overlap=Overlap(document["overlap"]),
+        enabled=document["enabled"],
+        payload=document["payload"],
+        description=document["description"],
+        plugin=document["plugin"],
+        plugin_version=document["plugin_version"],
+    )
+
+
+def override_to_document(override: Override) -> dict[str, Any]:
+    """Return ``override`` as JSON, with nothing but what it changes."""
+    document: dict[str, Any] = {"reason": override.reason}
+    if override.changed_at is not None:
+        document["changed_at"] = to_rfc3339(override.changed_at)
+    if override.enabled is not None:
+        document["enabled"] = override.enabled
+    if override.schedules is not None:
+        document["schedules"] = {name: schedule_to_dict(schedule) for name, schedule in override.schedules.items()}
+    if override.priority is not None:
+        document["priority"] = override.priority
+    if override.expires_after is not None:
+        document["expires_after_ms"] = to_ms(override.expires_after)
+    if override.has_payload:
+        document["payload"] = override.payload
+    return document
+
+
+def override_from_document(document: Mapping[str, Any]) -> Override:
+    """Return the override that `override_to_document` wrote."""
+    changed_at = document.get("changed_at")
+    return Override(
+        enabled=document.get("enabled"),
+        schedules=_schedules(document["schedules"]) if "schedules" in document else None,
+        priority=document.get("priority"),
+        expires_after=_duration(document.get("expires_after_ms")),
+        payload=document.get("payload"),
+        has_payload="payload" in document,
+        reason=document.get("reason", ""),
+        changed_at=parse_instant(changed_at) if changed_at else None,
+    )
+
+
+def resolve_spec(helper: str, specs: Mapping[str, HelperSpec], override: Override | None) -> HelperSpec | None:
+    """Return what holds for ``helper``: its own spec, or its helper's for an instance an operator made.
+
+    Args:
+        helper: ``helper[/instance]``.
+        specs: The registered specs by key.
+        override: The operator's changes of this very key.
+    """
+    own = specs.get(helper)
+    if own is None:
+        name, instance = split_key(helper)
+        of_helper = specs.get(name)
+        if instance is None or of_helper is None or override is None:
+            return None
+        own = replace(of_helper, instance=instance, schedules={}, enabled=True)
+    return effective_spec(own, override)
+
+
+def _schedules(document: Mapping[str, Any]) -> dict[str, Schedule]:
+    return {name: parse_schedule(value) for name, value in document.items()}
+
+
+def _ms(duration: timedelta | None) -> int | None:
+    return None if duration is None else to_ms(duration)
+
+
+def _duration(ms: int | None) -> timedelta | None:
+    return None if ms is None else timedelta(milliseconds=ms)

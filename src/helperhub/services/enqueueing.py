@@ -1,0 +1,139 @@
+"""Enqueueing by name: what ``hub.enqueue`` and the faces do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dramatiq import Message
+
+from helperhub.broker.broker import HelperHubBroker
+from helperhub.broker.running import check_payload
+from helperhub.errors import UsageError
+from helperhub.model.duration import to_ms
+from helperhub.model.execution import Trigger
+from helperhub.model.helper import split_key
+from helperhub.model.identity import check_caller_id, new_execution_id
+from helperhub.plugins.declaration import Helper
+from helperhub.services.helpers import unknown_helper
+from helperhub.services.profiles import Profiles
+from helperhub.store.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueOptions:
+    """How an execution is enqueued; what is None follows the helper.
+
+    Args:
+        delay: How long it waits first.
+        at: When it is due; an aware time, instead of ``delay``.
+        priority: 1 to 5.
+        id: The caller's id: enqueueing it again changes nothing and answers the same id.
+        expires_after: It isn't started later than its due time plus this.
+        metadata: Kept with it and searchable: app, user, source.
+        trigger: What asked for it.
+    """
+
+    delay: timedelta | None = None
+    at: datetime | None = None
+    priority: int | None = None
+    id: str | None = None
+    expires_after: timedelta | None = None
+    metadata: Mapping[str, Any] | None = None
+    trigger: Trigger = Trigger.CODE
+
+    def delay_ms(self) -> int | None:
+        """Return the delay in ms, or None.
+
+        Raises:
+            UsageError: Both ``delay`` and ``at`` are given, or ``at`` names no offset.
+        """
+        if self.at is None:
+            return to_ms(self.delay) if self.delay else None
+        if self.delay is not None or self.at.tzinfo is None:
+            message = "Give either a delay or an aware time, not both."
+            raise UsageError(message)
+        return max(0, to_ms(self.at - datetime.now(UTC)))
+
+    def message_options(self) -> dict[str, Any]:
+        """Return what rides in the message for the broker."""
+        options: dict[str, Any] = {"trigger": self.trigger}
+        if self.priority is not None:
+            options["priority"] = self.priority
+        if self.expires_after is not None:
+            options["expires_after"] = self.expires_after
+        if self.metadata:
+            options["metadata"] = dict(self.metadata)
+        if self.id is not None:
+            check_caller_id(self.id)
+            options["keyed"] = True
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueueing:
+    """Enqueues executions by helper name.
+
+    Args:
+        broker: Publishes.
+        profiles: The catalogue, at most a second old.
+        catalogue: Asked when a helper isn't known yet.
+        local_helper: The helper of that name that this process has loaded, or None.
+    """
+
+    broker: HelperHubBroker
+    profiles: Profiles
+    catalogue: Catalogue
+    local_helper: Callable[[str], Helper | None]
+
+    def one(self, helper: str, payload: Any, options: EnqueueOptions) -> str:
+        """Enqueue one execution and return its id.
+
+        Raises:
+            NotFound: No helper has that name.
+            UsageError: The payload or an option can't be used.
+            QueueFull: Its queue has a bound and is full.
+            StoreError: Redis can't take it.
+        """
+        message = self._message(helper, payload, options.message_options(), options.id or new_execution_id())
+        return self.broker.enqueue(message, delay=options.delay_ms()).message_id
+
+    def many(self, executions: Iterable[tuple[str, Any]], options: EnqueueOptions) -> list[str]:
+        """Enqueue (helper, payload) pairs and return their ids in order; see `one`.
+
+        Raises:
+            UsageError: ``options`` hold an id: many executions can't share one.
+        """
+        if options.id is not None:
+            message = "Many executions can't share one id."
+            raise UsageError(message)
+        given = options.message_options()
+        messages = [self._message(helper, payload, given, new_execution_id()) for helper, payload in executions]
+        return [message.message_id for message in self.broker.enqueue_many(messages, delay=options.delay_ms())]
+
+    def _message(self, helper: str, payload: Any, options: Mapping[str, Any], message_id: str) -> Message[Any]:
+        name, instance = split_key(helper)
+        queue, declared = self._look_up(helper)
+        if payload is None:
+            payload = declared
+        local = self.local_helper(name)
+        if local is not None:
+            check_payload(local, payload)
+        args = () if payload is None else (payload,)
+        own = {**options, "instance": instance} if instance else dict(options)
+        return Message(queue, name, args, {}, own, message_id=message_id)
+
+    def _look_up(self, helper: str) -> tuple[str, Any]:
+        """Return the helper's queue, and the payload of its scheduled executions."""
+        row = self.profiles.snapshot().rows.get(helper)
+        if row is not None:
+            return row.spec.queue, row.spec.payload
+        actor = self.broker.actors.get(helper)
+        if actor is not None:
+            return actor.queue_name, None
+        rows = self.catalogue.read().rows  # it may be new
+        if helper not in rows:
+            raise unknown_helper(helper, [*rows, *self.broker.actors])
+        return rows[helper].spec.queue, rows[helper].spec.payload

@@ -1,0 +1,233 @@
+"""Executions: list, show, wait, cancel, replay."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from helperhub.errors import Conflict, CorruptRecord, NotFound
+from helperhub.model.execution import Execution, Status, Trigger
+from helperhub.model.helper import split_key
+from helperhub.model.identity import new_execution_id
+from helperhub.services.plan import Plan
+from helperhub.store.executions import Executions as Records
+from helperhub.store.queues import Queues
+from helperhub.store.record import Record
+from helperhub.store.scripts import Scripts
+
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """Which executions to list; what is None doesn't count.
+
+    Args:
+        helper: A helper with all its instances, or one instance.
+        statuses: Any of these.
+        queue: Of this queue.
+        since: Finished at or after.
+        until: Finished at or before.
+        metadata: All of these, compared as text.
+    """
+
+    helper: str | None = None
+    statuses: frozenset[Status] = frozenset()
+    queue: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    metadata: Mapping[str, str] | None = None
+
+    def matches(self, execution: Execution) -> bool:
+        """Return whether ``execution`` is wanted."""
+        if self.helper is not None and self.helper not in (execution.helper, split_key(execution.helper)[0]):
+            return False
+        if self.statuses and execution.status not in self.statuses:
+            return False
+        if self.queue is not None and execution.queue != self.queue:
+            return False
+        wanted = self.metadata or {}
+        return all(str(execution.metadata.get(name)) == value for name, value in wanted.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """Use cases around executions."""
+
+    scripts: Scripts
+    records: Records
+    queues: Queues
+    plan: Plan
+    #: How long after its due time a replayed execution of a helper may start; None means for ever.
+    expires_after_of: Callable[[str], timedelta | None]
+
+    def find(self, wanted: ExecutionFilter, *, limit: int) -> list[Execution]:
+        """Return executions, newest first: running, waiting, then finished. Planned ones are in the plan."""
+        return list(islice(filter(wanted.matches, self._all(wanted)), limit))
+
+    def get(self, execution_id: str) -> Execution:
+        """Return one execution, a planned one too.
+
+        Raises:
+            NotFound: Nothing is known of it (any more).
+        """
+        found = self.records.get(execution_id) or self.plan.get(execution_id)
+        # Between the two looks it may have been enqueued.
+        found = found or self.records.get(execution_id)
+        if found is None:
+            raise _unknown(execution_id)
+        return found
+
+    def progress(self, execution_id: str) -> dict[str, Any] | None:
+        """Return the last progress report of an execution: done, total, text; None if there is none."""
+        raw = self.records.progress(execution_id)
+        report: dict[str, Any] | None = orjson.loads(raw) if raw else None
+        return report
+
+    def wait(self, execution_id: str, *, timeout: timedelta) -> Execution:
+        """Return the execution once it is final, or as it stands after ``timeout``.
+
+        Raises:
+            NotFound: Nothing is known of it.
+        """
+        deadline = time.monotonic() + timeout.total_seconds()
+        pause = 0.01
+        while True:
+            execution = self.get(execution_id)
+            left = deadline - time.monotonic()
+            if execution.status.final or left <= 0:
+                return execution
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, 0.5)
+
+    def cancel(self, execution_id: str, *, reason: str) -> str:
+        """Stop an execution: ``cancelled`` at once if it waits, ``asked`` if it runs.
+
+        Raises:
+            NotFound: Nothing is known of it.
+            Conflict: It is over.
+        """
+        if self.records.get(execution_id) is None:
+            # Not planned any more: unknown, or enqueued a moment ago.
+            with contextlib.suppress(NotFound):
+                self.plan.skip(execution_id, reason=f"cancelled: {reason}" if reason else "cancelled")
+                return "cancelled"
+        code = self.scripts.cancel([execution_id], reason=reason or "cancelled")[0]
+        if code == "unknown":
+            raise _unknown(execution_id)
+        if code == "final":
+            status = self.get(execution_id).status.value
+            message = f"'{execution_id}' is over: {status}."
+            raise Conflict(message)
+        return code
+
+    def replay(self, ids: Sequence[str]) -> list[tuple[str, str]]:
+        """Put finished executions back as new ones; return (old id, new id) for each.
+
+        A dead letter is replayed once: asking again answers the execution it became.
+
+        Raises:
+            NotFound: Nothing is known of one of them; those before it were replayed.
+            Conflict: One isn't over yet; those before it were replayed.
+        """
+        done: list[tuple[str, str]] = []
+        for start in range(0, len(ids), _BATCH):
+            chunk = ids[start : start + _BATCH]
+            answers = self.scripts.replay([(old, new_execution_id(), self._copy(old)) for old in chunk])
+            for old, (code, new) in zip(chunk, answers, strict=True):
+                if code == -1:
+                    message = f"'{old}' isn't over yet, so it can't be replayed."
+                    raise Conflict(message, hint="'helperhub executions wait' waits for its end.")
+                if code == -2:
+                    raise _unknown(old)
+                done.append((old, new))
+        return done
+
+    def replay_all(self, ids: Sequence[str]) -> list[tuple[str, str]]:
+        """Put back all of these that are still there and can be read; return (old id, new id) for each."""
+        done: list[tuple[str, str]] = []
+        for start in range(0, len(ids), _BATCH):
+            replays = []
+            for old in ids[start : start + _BATCH]:
+                with contextlib.suppress(NotFound, CorruptRecord):
+                    replays.append((old, new_execution_id(), self._copy(old)))
+            answers = self.scripts.replay(replays)
+            done += [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
+        return done
+
+    def _copy(self, execution_id: str) -> Record:
+        record = self.records.record(execution_id)
+        if record is None:
+            raise _unknown(execution_id)
+        expires_after = self.expires_after_of(record.helper)
+        return replace(
+            Record(),
+            helper=record.helper,
+            queue=record.queue,
+            priority=record.priority,
+            expires_ms=0 if expires_after is None else -(expires_after // timedelta(milliseconds=1)),
+            max_attempts=record.max_attempts,
+            trigger=Trigger.REPLAY.value,
+            replay_of=execution_id,
+            body=record.body,
+            metadata=record.metadata,
+            overlap=record.overlap,
+        )
+
+    def _all(self, wanted: ExecutionFilter) -> Iterator[Execution]:
+        rows = self.plan.catalogue.read().rows
+        names = [name for name in rows if wanted.helper in (None, name, split_key(name)[0])]
+        open_wanted = not wanted.statuses or any(not status.final for status in wanted.statuses)
+        if open_wanted and wanted.since is None and wanted.until is None:
+            running = sorted(self.records.running(), key=lambda execution: execution.id, reverse=True)
+            yield from running
+            seen = {execution.id for execution in running}
+            for execution in self.records.waiting(self.queues.names()):
+                if execution.id not in seen:
+                    yield execution
+            yield from self.records.parked(names)
+        if wanted.statuses and not any(status.final for status in wanted.statuses):
+            return
+        if wanted.statuses == {Status.ERROR}:
+            # Dead letters outlive the history; those that were replayed or deleted are only there.
+            of_history = self.records.finished(since=wanted.since, until=wanted.until, kinds="f")
+            both = heapq.merge(self._between(self.records.dead(), wanted), of_history, key=_finished_at, reverse=True)
+            yield from _each_once(both)
+        elif wanted.helper is not None:
+            of_each = [self.records.of_helper(name) for name in {wanted.helper, *names}]
+            yield from self._between(heapq.merge(*of_each, key=_finished_at, reverse=True), wanted)
+        else:
+            yield from self.records.finished(since=wanted.since, until=wanted.until)
+
+    def _between(self, executions: Iterator[Execution], wanted: ExecutionFilter) -> Iterator[Execution]:
+        for execution in executions:
+            at = execution.finished_at
+            too_new = at is not None and wanted.until is not None and at > wanted.until
+            too_old = at is not None and wanted.since is not None and at < wanted.since
+            if not too_new and not too_old:
+                yield execution
+
+
+def _each_once(executions: Iterable[Execution]) -> Iterator[Execution]:
+    seen: set[str] = set()
+    for execution in executions:
+        if execution.id not in seen:
+            seen.add(execution.id)
+            yield execution
+
+
+def _finished_at(execution: Execution) -> float:
+    return execution.finished_at.timestamp() if execution.finished_at else 0.0
+
+
+def _unknown(execution_id: str) -> NotFound:
+    message = f"Nothing is known of execution '{execution_id}'."
+    return NotFound(message, hint="Its history may have ended; 'helperhub executions list' shows what is known.")

@@ -1,0 +1,99 @@
+"""Queues and workers: see them, pause, resume, purge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from helperhub.errors import NotFound
+from helperhub.store.queues import Queues as QueueStore
+from helperhub.store.queues import QueueStats
+from helperhub.store.scripts import Scripts
+from helperhub.store.workers import Workers as WorkerStore
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """Use cases around queues."""
+
+    scripts: Scripts
+    store: QueueStore
+
+    def all(self) -> list[QueueStats]:
+        """Return every queue ever used."""
+        return self.store.stats()
+
+    def pause(self, name: str) -> None:
+        """Claim nothing more from a queue; what runs goes on.
+
+        Raises:
+            NotFound: No queue has that name.
+        """
+        self._check(name)
+        self.store.pause(name)
+
+    def resume(self, name: str) -> bool:
+        """Claim from a queue again; False if it wasn't paused.
+
+        Raises:
+            NotFound: No queue has that name.
+        """
+        self._check(name)
+        return self.store.resume(name)
+
+    def purge(self, name: str, *, reason: str = "") -> int:
+        """Cancel all that waits in a queue, never dead letters; return how many.
+
+        Raises:
+            NotFound: No queue has that name.
+        """
+        self._check(name)
+        purged = 0
+        while True:
+            found = self.scripts.purge(name, limit=_BATCH, reason=f"purged: {reason}" if reason else "purged")
+            purged += found
+            if found < _BATCH:
+                return purged
+
+    def _check(self, name: str) -> None:
+        names = self.store.names()
+        if name not in names:
+            message = f"No queue is named '{name}'."
+            raise NotFound(message, hint=f"There are: {', '.join(names) or 'none yet'}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Use cases around worker processes."""
+
+    store: WorkerStore
+    queues: QueueStore
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return every registered worker process as a document."""
+        return [state.to_document() for state in self.store.all()]
+
+    def pause(self, worker: str) -> None:
+        """Let a worker process claim nothing more; what runs goes on.
+
+        Raises:
+            NotFound: No worker process has that id.
+        """
+        self._check(worker)
+        self.queues.pause(f"worker:{worker}")
+
+    def resume(self, worker: str) -> bool:
+        """Let a worker process claim again; False if it wasn't paused.
+
+        Raises:
+            NotFound: No worker process has that id.
+        """
+        self._check(worker)
+        return self.queues.resume(f"worker:{worker}")
+
+    def _check(self, worker: str) -> None:
+        if worker not in {state.id for state in self.store.all()}:
+            message = f"No worker process has the id '{worker}'."
+            raise NotFound(message, hint="'helperhub workers list' shows all.")

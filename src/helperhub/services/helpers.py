@@ -1,0 +1,322 @@
+"""Helpers: list, show, enable, disable, update, run; and the registration of what plugins bring."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from helperhub.errors import Conflict, NotFound
+from helperhub.model.duration import format_duration
+from helperhub.model.helper import HelperSpec, Override, effective_spec, split_key
+from helperhub.model.instant import from_ms, to_rfc3339
+from helperhub.model.schedule import Schedule
+from helperhub.scheduler.planner import Planner
+from helperhub.schedules.due_times import next_due
+from helperhub.schedules.notation import check_schedule, describe, schedule_to_dict
+from helperhub.schedules.spec_document import override_to_document, spec_to_document
+from helperhub.store.catalogue import Catalogue, CatalogueRow, Snapshot
+from helperhub.store.scripts import Scripts, SpecChange
+
+_KEEP, _RENEW, _STOP = "keep", "renew", "stop"
+_UPDATABLE = ("schedules", "priority", "expires_after", "enabled")
+#: How often a change is made anew because the catalogue changed meanwhile.
+_TRIES = 20
+#: A changed spec that differs in one of these is planned anew.
+_PLANNED_FIELDS = ("schedules", "enabled")
+
+
+@dataclass(frozen=True, slots=True)
+class HelperChange:
+    """What a change of a helper led to.
+
+    Args:
+        helper: ``helper[/instance]``.
+        enabled: Whether it is planned now.
+        planned: Due times that were entered in the plan.
+        removed: Due times that were taken out of it.
+    """
+
+    helper: str
+    enabled: bool
+    planned: int
+    removed: int
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the document that every face shows."""
+        return {"helper": self.helper, "enabled": self.enabled, "planned": self.planned, "removed": self.removed}
+
+
+@dataclass(frozen=True, slots=True)
+class HelperUpdate:
+    """What an operator wants changed; None leaves a value.
+
+    Args:
+        schedules: Replaces all schedules.
+        priority: 1 to 5.
+        expires_after: Replaces the expiry.
+        enabled: Switches planning.
+        payload: Replaces the payload of scheduled executions, where ``has_payload``.
+        has_payload: Whether ``payload`` counts.
+    """
+
+    schedules: Mapping[str, Schedule] | None = None
+    priority: int | None = None
+    expires_after: timedelta | None = None
+    enabled: bool | None = None
+    payload: Any = None
+    has_payload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """Use cases around the catalogue."""
+
+    scripts: Scripts
+    catalogue: Catalogue
+    planner: Planner
+    default_tz: str
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return every helper and instance as a document, by name."""
+        snapshot = self.catalogue.read()
+        planned = self.catalogue.next_due()
+        return [self._document(row, planned.get(name)) for name, row in snapshot.rows.items()]
+
+    def show(self, helper: str) -> dict[str, Any]:
+        """Return one helper as a document.
+
+        Raises:
+            NotFound: No helper has that name; the hint names close ones.
+        """
+        return self._document(self.row(helper), self.catalogue.next_due().get(helper))
+
+    def row(self, helper: str) -> CatalogueRow:
+        """Return one helper's row of the catalogue.
+
+        Raises:
+            NotFound: No helper has that name; the hint names close ones.
+        """
+        rows = self.catalogue.read().rows
+        if helper in rows:
+            return rows[helper]
+        raise unknown_helper(helper, rows)
+
+    def enable(self, helper: str, *, reason: str = "") -> HelperChange:
+        """Plan the helper's schedules from now on; the answer says how many due times were planned.
+
+        Raises:
+            NotFound: No helper has that name.
+        """
+        return self.update(helper, HelperUpdate(enabled=True), reason=reason)
+
+    def disable(self, helper: str, *, reason: str = "") -> HelperChange:
+        """Remove the helper's future due times and plan no more; history stays.
+
+        Raises:
+            NotFound: No helper has that name.
+        """
+        return self.update(helper, HelperUpdate(enabled=False), reason=reason)
+
+    def update(self, helper: str, update: HelperUpdate, *, reason: str = "", create: bool = False) -> HelperChange:
+        """Change a helper at run time, beside its spec, and plan anew what that changes.
+
+        Args:
+            helper: ``helper[/instance]``.
+            update: What to change.
+            reason: Why, in the operator's words; kept.
+            create: Make the instance if it doesn't exist; its helper must.
+
+        Raises:
+            NotFound: No helper has that name.
+            UsageError: A value is out of range.
+        """
+        for name, schedule in (update.schedules or {}).items():
+            check_schedule(schedule, default_tz=self.default_tz, subject=f"Schedule '{name or helper}'")
+        changed_at = from_ms(self.scripts.due(limit=1).now_ms)
+
+        def change(row: CatalogueRow) -> tuple[str, HelperSpec]:
+            override = _updated(row.override or Override(), update, reason, changed_at)
+            after = _with(row, override)  # raises before anything is written
+            return orjson.dumps(override_to_document(override)).decode(), after
+
+        return self._write(lambda snapshot: _row_to_change(snapshot, helper, create=create), change)
+
+    def reset(self, helper: str) -> HelperChange:
+        """Drop what operators changed: the spec holds again. An instance that an operator made goes.
+
+        Raises:
+            NotFound: No helper has that name.
+        """
+        return self._write(
+            lambda snapshot: _row_to_change(snapshot, helper, create=False),
+            lambda row: ("-", row.declared or replace(row.spec, enabled=False)),
+        )
+
+    def register(
+        self,
+        specs: Iterable[HelperSpec],
+        *,
+        exclusive: bool,
+        only_new: bool = False,
+        spared: Collection[str] = (),
+    ) -> HelperChange:
+        """Enter what plugins declare, and plan what is new.
+
+        A lower version of a plugin never overwrites a higher one's spec. Overrides stay.
+
+        Args:
+            specs: What the loaded plugins declare.
+            exclusive: This process has all plugins there are (one machine): what none of them
+                declares any more is dropped, its history stays.
+            only_new: Enter only what the catalogue doesn't have yet (worker processes).
+            spared: Distributions that couldn't be loaded here: their helpers aren't dropped.
+
+        Returns:
+            A change of no helper in particular, with the sums.
+        """
+        declared = {spec.key: spec for spec in specs}
+        for _ in range(_TRIES):
+            snapshot = self.catalogue.read()
+            changes = [
+                change
+                for key, spec in declared.items()
+                if (change := _registration(spec, snapshot.rows.get(key), only_new=only_new)) is not None
+            ]
+            if exclusive:
+                gone = [
+                    row
+                    for key, row in snapshot.rows.items()
+                    if row.declared is not None and key not in declared and row.declared.plugin not in spared
+                ]
+                changes += [SpecChange(row.helper, spec="-", plan=_STOP) for row in gone]
+            if not changes:
+                return HelperChange("", enabled=True, planned=0, removed=0)
+            revision, removed = self.scripts.register(changes, revision=snapshot.revision)
+            if revision != -1:
+                renewed = {change.helper for change in changes if change.plan == _RENEW}
+                planned = self._plan(renewed) if renewed else 0
+                return HelperChange("", enabled=True, planned=planned, removed=removed)
+        message = "The catalogue kept changing while helpers were registered."
+        raise Conflict(message, hint="Start again.")
+
+    def _write(
+        self,
+        row_of: Callable[[Snapshot], CatalogueRow],
+        change: Callable[[CatalogueRow], tuple[str, HelperSpec]],
+    ) -> HelperChange:
+        """Write an override under the revision that it was made from, so that nobody else's change is lost."""
+        for _ in range(_TRIES):
+            snapshot = self.catalogue.read()
+            row = row_of(snapshot)
+            override, after = change(row)
+            plan = _RENEW if after.enabled and after.schedules else _STOP
+            if (after.enabled, after.schedules) == (row.spec.enabled, row.spec.schedules) and row.planned:
+                # Priority, expiry and payload count when a due time is enqueued: nothing to plan anew.
+                plan = _KEEP
+            spec_change = SpecChange(row.helper, override=override, plan=plan)
+            revision, removed = self.scripts.register([spec_change], revision=snapshot.revision)
+            if revision != -1:
+                planned = self._plan({row.helper}) if plan == _RENEW else 0
+                return HelperChange(row.helper, enabled=after.enabled, planned=planned, removed=removed)
+        message = "The catalogue kept changing while a helper was changed."
+        raise Conflict(message, hint="Try again.")
+
+    def _plan(self, helpers: Collection[str]) -> int:
+        """Plan these anew and return how many due times they have; a scheduler may have planned them first."""
+        self.planner.plan(helpers)
+        return self.catalogue.count_planned(helpers)
+
+    def _document(self, row: CatalogueRow, next_due_ms: int | None) -> dict[str, Any]:
+        spec = row.spec
+        name, instance = split_key(row.helper)
+        schedules = spec.schedules.values()
+        next_at = from_ms(next_due_ms) if next_due_ms is not None else self._next_beyond(spec)
+        return {
+            "name": row.helper,
+            "helper": name,
+            "instance": instance,
+            "enabled": spec.enabled,
+            "queue": spec.queue,
+            "priority": spec.priority,
+            "schedule": ", ".join(describe(schedule, default_tz=self.default_tz) for schedule in schedules),
+            "schedules": {key: schedule_to_dict(schedule) for key, schedule in spec.schedules.items()},
+            "next_due_at": to_rfc3339(next_at) if next_at else None,
+            "expires_after": format_duration(spec.expires_after) if spec.expires_after else None,
+            "max_attempts": spec.retry.max_attempts,
+            "time_limit": format_duration(spec.time_limit) if spec.time_limit else None,
+            "overlap": spec.overlap.value,
+            "payload": spec.payload,
+            "description": spec.description,
+            "plugin": spec.plugin,
+            "plugin_version": spec.plugin_version,
+            "override": override_to_document(row.override) if row.override else None,
+        }
+
+    def _next_beyond(self, spec: HelperSpec) -> datetime | None:
+        """Return the next due time past the look-ahead, as the schedules say."""
+        if not spec.enabled:
+            return None
+        # Up to here all is planned, or a person took it out.
+        after = datetime.now(UTC) + self.planner.window
+        each = [next_due(s, after=after, default_tz=self.default_tz, count=1) for s in spec.schedules.values()]
+        return min((times[0] for times in each if times), default=None)
+
+
+def _row_to_change(snapshot: Snapshot, helper: str, *, create: bool) -> CatalogueRow:
+    if helper in snapshot.rows:
+        return snapshot.rows[helper]
+    name, instance = split_key(helper)
+    if not create or instance is None or name not in snapshot.rows:
+        raise unknown_helper(helper, snapshot.rows)
+    spec = replace(snapshot.rows[name].spec, instance=instance, schedules={})
+    return CatalogueRow(helper, spec, None, None, "")
+
+
+def _updated(before: Override, update: HelperUpdate, reason: str, changed_at: datetime) -> Override:
+    """Return an operator's changes so far with one more."""
+    given = {name: value for name in _UPDATABLE if (value := getattr(update, name)) is not None}
+    if update.has_payload:
+        given |= {"payload": update.payload, "has_payload": True}
+    return replace(before, reason=reason, changed_at=changed_at, **given)
+
+
+def _with(row: CatalogueRow, override: Override) -> HelperSpec:
+    """Return what would hold; `HelperSpec` refuses what is out of range."""
+    base = row.declared or replace(row.spec, schedules={}, enabled=True)
+    return effective_spec(base, override)
+
+
+def _registration(spec: HelperSpec, row: CatalogueRow | None, *, only_new: bool) -> SpecChange | None:
+    text = orjson.dumps(spec_to_document(spec)).decode()
+    before = row.declared if row else None
+    if row is None or before is None:
+        planned = spec.enabled and bool(spec.schedules)
+        return SpecChange(spec.key, spec=text, plan=_RENEW if planned else _KEEP)
+    if only_new or before == spec or version_key(spec.plugin_version) < version_key(before.plugin_version):
+        return None
+    after = spec if row.override is None else _with(replace(row, declared=spec), row.override)
+    if all(getattr(after, name) == getattr(row.spec, name) for name in _PLANNED_FIELDS):
+        return SpecChange(spec.key, spec=text, plan=_KEEP)
+    return SpecChange(spec.key, spec=text, plan=_RENEW if after.enabled and after.schedules else _STOP)
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, for comparing; ``1.10`` is above ``1.9``."""
+    numbers = []
+    for part in version.replace("-", ".").split("."):
+        digits = "".join(sign for sign in part if sign.isdigit())
+        numbers.append(int(digits) if digits else 0)
+    return tuple(numbers)
+
+
+def unknown_helper(helper: str, rows: Iterable[str]) -> NotFound:
+    """Return the error for a name that no helper has, with the closest one that there is."""
+    close = difflib.get_close_matches(helper, list(rows), n=1)
+    guess = f"Did you mean '{close[0]}'? " if close else ""
+    message = f"No helper is named '{helper}'."
+    return NotFound(message, hint=f"{guess}'helperhub helpers list' shows all.")

@@ -1,0 +1,134 @@
+"""The plan: what is due next, and what a person does about one planned execution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from helperhub.errors import NotFound, UsageError
+from helperhub.model.execution import Execution, Status
+from helperhub.model.helper import split_key
+from helperhub.model.identity import PlannedId, parse_planned_id
+from helperhub.model.instant import epoch_ms, from_ms, to_rfc3339
+from helperhub.scheduler.records import RecordOf
+from helperhub.store.catalogue import Catalogue, CatalogueRow, PlannedRow
+from helperhub.store.record import read_execution
+from helperhub.store.scripts import Scripts
+
+#: How often the plan is read anew because due times were enqueued between two reads.
+_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChange:
+    """What became of a planned execution: its id, and when it is due now (None: skipped)."""
+
+    id: str
+    due_at: datetime | None
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the document that every face shows."""
+        return {"id": self.id, "due_at": to_rfc3339(self.due_at) if self.due_at else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Use cases around the look-ahead."""
+
+    scripts: Scripts
+    catalogue: Catalogue
+    record_of: RecordOf
+
+    def upcoming(self, *, helper: str | None = None, limit: int | None = None) -> list[Execution]:
+        """Return planned executions in order of due time, then priority.
+
+        Args:
+            helper: Only those of this helper (with all its instances) or instance.
+            limit: At most so many.
+        """
+        rows = self.catalogue.read().rows
+        wanted = [name for name in rows if helper is None or helper in (name, split_key(name)[0])]
+        planned: list[PlannedRow] = []
+        for _ in range(_LOOKS):
+            planned, cut = self._first_rows(wanted, limit)
+            if not cut or limit is None or len(planned) >= limit:
+                break  # else some came due between two reads, and others have taken their place
+        planned.sort(key=lambda row: (row.due_ms, rows[row.helper].spec.priority, row.helper, row.slot))
+        return [self._execution(rows[row.helper], row) for row in planned[:limit]]
+
+    def _first_rows(self, wanted: Sequence[str], limit: int | None) -> tuple[list[PlannedRow], bool]:
+        """Return the planned rows of these helpers, at least the first ``limit``; and whether any were left out."""
+        next_due = self.catalogue.next_due()
+        names = sorted((name for name in wanted if name in next_due), key=next_due.__getitem__)
+        # Each helper has a due time at its next one: the first ``limit`` are due by the limit-th helper's.
+        until_ms = next_due[names[limit - 1]] if limit is not None and 0 < limit <= len(names) else None
+        if until_ms is not None:
+            names = [name for name in names if next_due[name] <= until_ms]
+        return self.catalogue.plan_of(names, until_ms=until_ms), until_ms is not None
+
+    def get(self, execution_id: str) -> Execution | None:
+        """Return one planned execution, or None if it isn't planned (any more)."""
+        planned = parse_planned_id(execution_id)
+        if planned is None:
+            return None
+        row = self.catalogue.read().rows.get(planned.helper)
+        if row is None:
+            return None
+        slots = {found.slot: found for found in self.catalogue.plan_of([planned.helper])}
+        found = slots.get(planned.slot)
+        return self._execution(row, found) if found else None
+
+    def skip(self, execution_id: str, *, reason: str) -> PlanChange:
+        """Leave one planned execution out; it is recorded as skipped, with the reason.
+
+        Raises:
+            NotFound: It isn't planned.
+        """
+        return self._mark(execution_id, "skip", reason=reason or "skipped by hand")
+
+    def move(self, execution_id: str, *, to: datetime, reason: str) -> PlanChange:
+        """Make one planned execution due at another time; its id stays.
+
+        Raises:
+            NotFound: It isn't planned.
+            UsageError: ``to`` is past.
+        """
+        now = from_ms(self.scripts.due(limit=1).now_ms)
+        if to < now:
+            message = f"{to_rfc3339(to)} is past."
+            raise UsageError(message, hint="Move it to a time to come, or use 'plan run' to run it now.")
+        return self._mark(execution_id, "move", due_ms=epoch_ms(to), reason=reason)
+
+    def run(self, execution_id: str, *, reason: str) -> PlanChange:
+        """Make one planned execution due now; it keeps its id and isn't planned again.
+
+        Raises:
+            NotFound: It isn't planned.
+        """
+        return self._mark(execution_id, "run", reason=reason)
+
+    def _mark(self, execution_id: str, action: str, *, reason: str, due_ms: int = 0) -> PlanChange:
+        planned = parse_planned_id(execution_id)
+        row = self.catalogue.read().rows.get(planned.helper) if planned else None
+        if planned is None or row is None:
+            raise _not_planned(execution_id)
+        record = self.record_of(row.spec, planned, epoch_ms(planned.planned_at))
+        record.overlap = ""
+        due = self.scripts.mark_plan(planned.helper, planned.slot, action, due_ms=due_ms, reason=reason, record=record)
+        if due == -1:
+            raise _not_planned(execution_id)
+        return PlanChange(execution_id, from_ms(due) if due else None)
+
+    def _execution(self, row: CatalogueRow, planned: PlannedRow) -> Execution:
+        parsed = parse_planned_id(row.helper + planned.slot) or PlannedId(row.helper, "", from_ms(planned.due_ms))
+        record = self.record_of(row.spec, parsed, planned.due_ms)
+        execution = read_execution(str(parsed), record)
+        reason = planned.mark.split(":", 2)[2] if planned.mark else ""
+        return replace(execution, status=Status.PLANNED, reason=f"moved: {reason}" if planned.mark else "")
+
+
+def _not_planned(execution_id: str) -> NotFound:
+    message = f"'{execution_id}' isn't planned, or isn't any more."
+    return NotFound(message, hint="'helperhub plan list' shows what is; 'helperhub executions show' what became of it.")

@@ -1,0 +1,223 @@
+"""Every setting with its default, unit and meaning; `settings.env.example` is written from this file.
+
+Making a `Settings` reads nothing but its arguments: `load_settings` reads the environment.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from platformdirs import user_data_path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from helperhub.errors import UsageError
+from helperhub.model.duration import parse_duration
+from helperhub.schedules.zones import load_zone
+
+PREFIX = "HELPERHUB_"
+#: Schemes that redis-py connects by.
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_ZERO = timedelta(0)
+
+
+def _read_duration(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return value
+    try:
+        # A bare number comes from JSON; it has no unit there either.
+        return parse_duration(str(value))
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _read_names(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _read_word(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _check_zone(name: str) -> str:
+    try:
+        load_zone(name, subject="The hub")
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+def _check_redis_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(_REDIS_SCHEMES):
+        message = "It must start with redis://, rediss:// or unix://."
+        raise ValueError(message)
+    return url
+
+
+Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
+#: A span that makes no sense at length 0.
+Span = Annotated[Duration, Field(gt=_ZERO)]
+Names = Annotated[list[str], BeforeValidator(_read_names)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class WorkerSettings(_Section):
+    """Worker processes and what each takes at once."""
+
+    processes: int = Field(default=2, ge=1, le=256)
+    """Worker processes on this machine (count); also read from WORKER_COUNT."""
+    threads: int = Field(default=8, ge=1, le=1024)
+    """Executions that one worker process runs at once (count)."""
+    queues: Names = []
+    """Queues to serve (names parted by commas, or a JSON list); empty means every queue."""
+    lease: Span = timedelta(seconds=30)
+    """How long a worker process may be silent before its work is handed out again (duration)."""
+    settle_window: int | None = Field(default=None, ge=0)
+    """Outcomes that may be on their way to Redis at once in a worker process (count); empty means 4 x threads,
+    0 waits for every reply. A worker killed with -9 repeats at most threads + settle_window executions."""
+    shutdown_timeout: Duration = timedelta(seconds=30)
+    """How long a stopping worker process lets running executions finish before it hands them back (duration)."""
+    burst: bool = False
+    """Stop when the queues are empty (true or false)."""
+    max_executions: int | None = Field(default=None, ge=1)
+    """Stop after this many executions (count); empty means never."""
+    max_idle: Duration | None = None
+    """Stop after this long without an execution (duration); empty means never."""
+
+
+class SchedulerSettings(_Section):
+    """The clock and its look-ahead."""
+
+    window: Span = timedelta(hours=2)
+    """Look-ahead: due times this far ahead are already planned and visible (duration)."""
+    plan_every: Span = timedelta(minutes=5)
+    """How often the look-ahead is extended (duration)."""
+    grace: Duration = timedelta(seconds=5)
+    """A due time passed by more than this counts as missed (duration)."""
+
+
+class HistorySettings(_Section):
+    """How long finished executions stay in Redis."""
+
+    keep: Span = timedelta(hours=24)
+    """How long successes are kept, unless their queue says otherwise (duration)."""
+    keep_failures: Span = timedelta(days=7)
+    """How long executions that expired, were skipped or cancelled, or were removed from the dead letters
+    are kept (duration). Dead letters stay until somebody clears them."""
+    memory_share: float = Field(default=0.25, gt=0.0, le=0.9)
+    """Share of Redis's maxmemory that the history may take (0.0 to 0.9); without a maxmemory it isn't bounded."""
+
+
+class QueueSettings(_Section):
+    """One queue's own rules; empty values mean the standard ones of its name."""
+
+    time_limit: Span | None = None
+    """How long one attempt may take (duration); standard: high 1h, default 2h, low 4h, others 10m."""
+    max_attempts: int | None = Field(default=None, ge=1, le=1000)
+    """Starts in all, the first included (count); standard: 4, low 3."""
+    result_ttl: Span | None = None
+    """How long its successes are kept (duration); standard: low 12h, others HELPERHUB_HISTORY__KEEP."""
+    max_depth: int | None = Field(default=None, ge=1)
+    """Most executions that may wait in it (count); more are refused. Empty means no bound."""
+
+
+class PluginSettings(_Section):
+    """Which plugins are loaded."""
+
+    blocked: Names = []
+    """Plugins not to load, by entry point name (names parted by commas, or a JSON list)."""
+
+
+class OnFailureSettings(_Section):
+    """Where executions that were given up on are reported, for every helper."""
+
+    url: str | None = None
+    """URL that gets a POST with the execution's document as JSON; empty means none."""
+    mail_to: Names = []
+    """Addresses that get a mail (parted by commas, or a JSON list); empty means none."""
+    mail_from: str = "helperhub@localhost"
+    """Sender address of these mails."""
+    smtp_host: str = "localhost"
+    """SMTP server."""
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    """SMTP port."""
+    smtp_security: Annotated[Literal["none", "starttls", "tls"], BeforeValidator(_read_word)] = "none"
+    """none, starttls or tls."""
+    smtp_user: str | None = None
+    """SMTP user; empty means no login."""
+    smtp_password: SecretStr | None = None
+    """SMTP password."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether anybody wants to hear of failures."""
+        return bool(self.url or self.mail_to)
+
+
+class LogSettings(_Section):
+    """Logs, on stderr."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_read_word)] = "info"
+    """Least severe level that is written: debug, info, warning or error."""
+    format: Annotated[Literal["auto", "text", "json"], BeforeValidator(_read_word)] = "auto"
+    """text for people, json for machines, auto picks text on a terminal and json elsewhere."""
+
+
+class Settings(BaseSettings):
+    """All settings of a hub."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    hub: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,40}$")
+    """The hub's name; it is in every key, so several hubs can share one Redis."""
+    redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
+    """Redis >= 7.0 or Valkey >= 8 (redis://, rediss:// or unix://); also read from REDIS_URL. Empty means the
+    embedded server of HELPERHUB_DATA_DIR."""
+    data_dir: Path = Field(default_factory=lambda: user_data_path("helperhub", appauthor=False))
+    """Directory of the embedded server's data (path); default: helperhub in the XDG data directory."""
+    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    """Zone of schedules that name none (IANA name)."""
+    max_payload: int = Field(default=262_144, ge=1024, le=16_777_216)
+    """Largest payload (bytes); a larger one is refused."""
+    max_result: int = Field(default=65_536, ge=1024, le=1_048_576)
+    """Largest result (bytes); a larger one is cut and marked truncated."""
+    worker: WorkerSettings = WorkerSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    history: HistorySettings = HistorySettings()
+    queues: dict[str, QueueSettings] = {}
+    plugins: PluginSettings = PluginSettings()
+    on_failure: OnFailureSettings = OnFailureSettings()
+    log: LogSettings = LogSettings()
+    sentry_dsn: SecretStr | None = None
+    """Sentry project that gets the errors of executions that were given up on (URL with its key); also read from
+    SENTRY_DSN. Empty means none."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.scheduler.plan_every >= self.scheduler.window:
+            message = "HELPERHUB_SCHEDULER__PLAN_EVERY must be shorter than HELPERHUB_SCHEDULER__WINDOW."
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - named by pydantic-settings
+        init_settings: PydanticBaseSettingsSource,
+        *_others: PydanticBaseSettingsSource,
+        **_more: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments only, so that the environment is read in one place."""
+        return (init_settings,)

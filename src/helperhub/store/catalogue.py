@@ -1,0 +1,153 @@
+"""The catalogue: specs that plugins registered, overrides that operators made, and the plan they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import orjson
+
+from helperhub.errors import UsageError
+from helperhub.model.helper import HelperSpec, Override
+from helperhub.schedules.spec_document import override_from_document, resolve_spec, spec_from_document
+from helperhub.store.connection import Client, store_errors
+from helperhub.store.keys import Keys
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRow:
+    """One helper as the catalogue holds it.
+
+    Args:
+        helper: ``helper[/instance]``.
+        spec: What holds: the spec with the operator's changes.
+        declared: The spec as registered; None for an instance that an operator made.
+        override: The operator's changes, or None.
+        planned: The planner's state, ``revision|planned until ms|enabled at ms``; empty means not planned.
+    """
+
+    helper: str
+    spec: HelperSpec
+    declared: HelperSpec | None
+    override: Override | None
+    planned: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The catalogue at one moment.
+
+    Args:
+        revision: Raised by every change.
+        rows: By helper (``helper[/instance]``), sorted.
+        unreadable: Helpers whose entries can't be decoded, with the reason.
+    """
+
+    revision: int
+    rows: Mapping[str, CatalogueRow]
+    unreadable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One planned time: ``slot`` of ``helper``, due at ``due_ms``; ``mark`` as people left it."""
+
+    helper: str
+    slot: str
+    due_ms: int
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Catalogue and plan; they live in shard 0."""
+
+    client: Client
+    keys: Keys
+
+    def revision(self) -> int:
+        """Return the number that every change of the catalogue raises."""
+        with store_errors():
+            return int(self.client.get(self.keys.at("rev")) or 0)
+
+    def read(self) -> Snapshot:
+        """Return the catalogue, of one moment."""
+        with store_errors():
+            pipeline = self.client.pipeline(transaction=True)
+            pipeline.get(self.keys.at("rev"))
+            for name in ("catalogue", "overrides", "planned"):
+                pipeline.hgetall(self.keys.at(name))
+            revision, raw_specs, raw_overrides, planned = pipeline.execute()
+        unreadable: dict[str, str] = {}
+        specs = _decode(raw_specs, spec_from_document, unreadable)
+        overrides = _decode(raw_overrides, override_from_document, unreadable)
+        rows = {}
+        for helper in sorted({*specs, *overrides}):
+            override = overrides.get(helper)
+            try:
+                spec = resolve_spec(helper, specs, override)
+            except UsageError as error:
+                unreadable[helper] = str(error)
+                continue
+            if spec is not None:
+                state = planned.get(helper.encode(), b"").decode()
+                rows[helper] = CatalogueRow(helper, spec, specs.get(helper), override, state)
+        return Snapshot(int(revision or 0), rows, unreadable)
+
+    def next_due(self) -> dict[str, int]:
+        """Return the next due time (ms) of every helper that has one."""
+        with store_errors():
+            rows = self.client.zrange(self.keys.at("plan"), 0, -1, withscores=True)
+        return {helper.decode(): int(due) for helper, due in rows}
+
+    def plan_of(self, helpers: Iterable[str], *, until_ms: int | None = None) -> list[PlannedRow]:
+        """Return the planned times of these helpers, by due time; with ``until_ms`` those due by then."""
+        names = list(helpers)
+        last = "+inf" if until_ms is None else until_ms
+        with store_errors():
+            pipeline = self.client.pipeline(transaction=False)
+            for name in names:
+                pipeline.zrangebyscore(self.keys.at("plan", name), "-inf", last, withscores=True)
+                pipeline.hgetall(self.keys.at("marks", name))
+            answers = pipeline.execute()
+        rows = [
+            PlannedRow(name, slot.decode(), int(due), answers[2 * i + 1].get(slot, b"").decode())
+            for i, name in enumerate(names)
+            for slot, due in answers[2 * i]
+        ]
+        return sorted(rows, key=lambda row: row.due_ms)
+
+    def count_planned(self, helpers: Iterable[str]) -> int:
+        """Return how many due times these helpers have in the plan."""
+        with store_errors():
+            pipeline = self.client.pipeline(transaction=False)
+            for helper in helpers:
+                pipeline.zcard(self.keys.at("plan", helper))
+            return sum(pipeline.execute())
+
+    def schedulers(self) -> dict[str, int]:
+        """Return when each scheduler was last heard of, ms."""
+        with store_errors():
+            rows = self.client.zrange(self.keys.at("schedulers"), 0, -1, withscores=True)
+        return {name.decode(): int(at) for name, at in rows}
+
+    def forget_schedulers(self, *, before_ms: int) -> None:
+        """Drop schedulers that weren't heard of since."""
+        with store_errors():
+            self.client.zremrangebyscore(self.keys.at("schedulers"), "-inf", before_ms)
+
+
+def _decode(
+    raws: Mapping[bytes, bytes], decode: Callable[[Mapping[str, object]], T], unreadable: dict[str, str]
+) -> dict[str, T]:
+    decoded = {}
+    for key, raw in raws.items():
+        try:
+            decoded[key.decode()] = decode(orjson.loads(raw))
+        except (UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
+            # One broken entry must not cost the others; doctor shows it.
+            unreadable[key.decode(errors="replace")] = f"{type(error).__name__}: {error}"
+    return decoded

@@ -1,0 +1,88 @@
+"""How a process reaches Redis: one client factory, and one translation of its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from helperhub.errors import ConfigurationError, StoreError, StoreRefused, StoreUnavailable
+
+#: Answers that pass by themselves: a restart, a failover. redis-py cuts the code off where it has a class for it.
+_TRANSIENT = ("LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "MASTERDOWN", "NOREPLICAS")
+_TRANSIENT_CLASSES = (
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.MasterDownError,
+)
+_REFUSED = ("OOM", "MISCONF")
+SOCKET_TIMEOUT_S = 5.0
+#: A `redis.Redis`. redis-py types every reply as a union of all shapes it may have; the readers know theirs.
+Client = Any
+
+
+def build_client(url: str, *, retries: int = 3) -> redis.Redis:
+    """Return a client for ``url``; it connects on first use.
+
+    Every script is idempotent by a token, so a call whose reply was lost is sent again here
+    (redis-py's default differs between ``Redis()`` and ``from_url()``).
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``.
+        retries: How often one call is sent again after a lost connection or a time-out; 0 for
+            callers with a loop of their own.
+
+    Raises:
+        ConfigurationError: ``url`` isn't such a URL.
+    """
+    tcp_only: dict[str, Any] = {"socket_keepalive": True} if url.startswith("redis") else {}
+    try:
+        return redis.Redis.from_url(
+            url,
+            **tcp_only,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=SOCKET_TIMEOUT_S,
+            health_check_interval=30,
+            retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+        )
+    except ValueError as error:
+        message = f"The Redis URL can't be understood: {error}."
+        raise ConfigurationError(message, hint="Write redis://host:6379/0, rediss://... or unix:///path.") from error
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Translate redis-py's errors into the store's.
+
+    Raises:
+        StoreUnavailable: Redis can't be reached, or isn't ready; the same call may work later.
+        StoreRefused: Redis is out of memory, or can't persist.
+        StoreError: Any other answer; sending it again won't help.
+    """
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        if isinstance(error, redis.AuthenticationError):
+            message = f"Redis refuses the login: {error}."
+            raise StoreError(message, hint="Check user and password in HELPERHUB_REDIS_URL.") from error
+        message = f"Redis can't be reached: {error}."
+        raise StoreUnavailable(message, hint="Check that it runs, and HELPERHUB_REDIS_URL.") from error
+    except redis.ResponseError as error:
+        text = str(error)
+        if text.startswith(_REFUSED) or isinstance(error, redis.exceptions.OutOfMemoryError):
+            message = f"Redis refuses to write: {text}"
+            raise StoreRefused(message, hint="Free memory or disk there, or raise maxmemory.") from error
+        if text.startswith(_TRANSIENT) or isinstance(error, _TRANSIENT_CLASSES):
+            message = f"Redis isn't ready: {text}"
+            raise StoreUnavailable(message) from error
+        message = f"Redis answered with an error: {text}"
+        raise StoreError(message) from error
+    except redis.RedisError as error:
+        message = f"Redis failed: {error}"
+        raise StoreError(message) from error

@@ -1,0 +1,193 @@
+"""Reading executions: by id, by state, by helper, by time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from helperhub.errors import CorruptRecord
+from helperhub.model.execution import AttemptError, Execution, Status
+from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.store.connection import Client, store_errors
+from helperhub.store.keys import Keys
+from helperhub.store.record import Record, read_execution, unpack_record
+
+_CHUNK = 500
+#: A stream entry's id as two numbers, and the execution's id.
+_StreamRow = tuple[tuple[int, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """The executions of one shard."""
+
+    client: Client
+    keys: Keys
+
+    def record(self, execution_id: str) -> Record | None:
+        """Return an execution's record, or None.
+
+        Raises:
+            CorruptRecord: It can't be decoded.
+        """
+        with store_errors():
+            raw = self.client.get(self.keys.record(execution_id))
+        return unpack_record(raw) if isinstance(raw, bytes) else None
+
+    def get(self, execution_id: str) -> Execution | None:
+        """Return an execution, or None; one that can't be decoded says so in its reason."""
+        return next(iter(self.get_many([execution_id])), None)
+
+    def get_many(self, ids: Sequence[str]) -> list[Execution]:
+        """Return the executions that exist, in the order of ``ids``, in one round trip."""
+        if not ids:
+            return []
+        with store_errors():
+            raws = self.client.mget([self.keys.record(id_) for id_ in ids])
+        return [_read(id_, raw) for id_, raw in zip(ids, raws, strict=True) if isinstance(raw, bytes)]
+
+    def finished(
+        self, *, since: datetime | None = None, until: datetime | None = None, kinds: str = "sf"
+    ) -> Iterator[Execution]:
+        """Yield finished executions, newest first, across all queues.
+
+        Args:
+            since: At or after.
+            until: At or before.
+            kinds: ``s`` for successes, ``f`` for all other ends.
+        """
+        with store_errors():
+            names = [name.decode() for name in self.client.smembers(self.keys.at("queues"))]
+        streams = [self._stream(self.keys.at("ended", name, kind), since, until) for name in names for kind in kinds]
+        ids = (id_ for _, id_ in heapq.merge(*streams, reverse=True))
+        return self._load(ids)
+
+    def of_helper(self, helper: str) -> Iterator[Execution]:
+        """Yield a helper's finished executions, newest first."""
+        lists = [self._load(self._list(self.keys.at("of", helper, kind))) for kind in "sf"]
+        return heapq.merge(*lists, key=_finished, reverse=True)
+
+    def dead(self) -> Iterator[Execution]:
+        """Yield the dead letters, newest first."""
+        return self._load(self._zset(self.keys.at("dead"), newest_first=True))
+
+    def dead_ids(self) -> Iterator[str]:
+        """Yield the ids of the dead letters, newest first."""
+        return self._zset(self.keys.at("dead"), newest_first=True)
+
+    def count_dead(self) -> int:
+        """Return how many dead letters there are."""
+        with store_errors():
+            return int(self.client.zcard(self.keys.at("dead")))
+
+    def running(self) -> list[Execution]:
+        """Return what worker processes have in hand."""
+        with store_errors():
+            workers = self.client.zrange(self.keys.at("workers"), 0, -1)
+            pipeline = self.client.pipeline(transaction=False)
+            for worker in workers:
+                pipeline.hkeys(self.keys.at("held", worker.decode()))
+            ids = [id_.decode() for held in pipeline.execute() for id_ in held]
+        return self.get_many(ids)
+
+    def waiting(self, queues: Iterable[str]) -> Iterator[Execution]:
+        """Yield what waits, queue by queue: first what could start now, then what is delayed."""
+        for queue in queues:
+            yield from self._load(self._zset(self.keys.at("ready", queue)))
+            yield from self._load(id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
+
+    def parked(self, helpers: Iterable[str]) -> Iterator[Execution]:
+        """Yield what waits behind the active executions of these helpers."""
+        for helper in helpers:
+            yield from self._load(self._zset(self.keys.at("parked", helper)))
+
+    def active(self, helper: str) -> list[Execution]:
+        """Return the executions of a helper that are known to be active (where overlap counts)."""
+        with store_errors():
+            ids = self.client.smembers(self.keys.at("active", helper))
+        return self.get_many([id_.decode() for id_ in ids])
+
+    def complete_since(self) -> datetime | None:
+        """Return since when the history is complete, if memory ran short; None means since its lifetime began."""
+        with store_errors():
+            raw = self.client.hget(self.keys.at("history"), "complete_since_ms")
+        return from_ms(int(raw)) if raw else None
+
+    def is_cancelled(self, execution_id: str) -> bool:
+        """Return whether somebody asked to stop a running execution."""
+        with store_errors():
+            return bool(self.client.sismember(self.keys.at("cancel"), execution_id))
+
+    def write_progress(self, execution_id: str, text: bytes) -> None:
+        """Keep the last progress report of a running execution for an hour."""
+        with store_errors():
+            self.client.set(self.keys.at("progress", execution_id), text, ex=3600)
+
+    def progress(self, execution_id: str) -> bytes | None:
+        """Return the last progress report, JSON, or None."""
+        with store_errors():
+            raw = self.client.get(self.keys.at("progress", execution_id))
+        return raw if isinstance(raw, bytes) else None
+
+    def _load(self, ids: Iterable[str]) -> Iterator[Execution]:
+        iterator = iter(ids)
+        while chunk := list(islice(iterator, _CHUNK)):
+            yield from self.get_many(chunk)
+
+    def _stream(
+        self, key: str, since: datetime | None, until: datetime | None
+    ) -> Iterator[tuple[tuple[int, int], str]]:
+        low = "-" if since is None else str(epoch_ms(since))
+        high = "+" if until is None else str(epoch_ms(until))
+        while True:
+            with store_errors():
+                entries = self.client.xrevrange(key, high, low, count=_CHUNK)
+            for entry_id, values in entries:
+                ms, _, number = entry_id.decode().partition("-")
+                yield (int(ms), int(number)), values[b"i"].decode()
+            if len(entries) < _CHUNK:
+                return
+            high = "(" + entries[-1][0].decode()
+
+    def _list(self, key: str) -> Iterator[str]:
+        start = 0
+        while True:
+            with store_errors():
+                ids = self.client.lrange(key, start, start + _CHUNK - 1)
+            yield from (id_.decode() for id_ in ids)
+            if len(ids) < _CHUNK:
+                return
+            start += _CHUNK
+
+    def _zset(self, key: str, *, newest_first: bool = False) -> Iterator[str]:
+        start = 0
+        while True:
+            with store_errors():
+                ids = self.client.zrange(key, start, start + _CHUNK - 1, desc=newest_first)
+            yield from (id_.decode() for id_ in ids)
+            if len(ids) < _CHUNK:
+                return
+            start += _CHUNK
+
+
+def _read(execution_id: str, raw: bytes) -> Execution:
+    try:
+        return read_execution(execution_id, unpack_record(raw))
+    except (CorruptRecord, ValueError, KeyError) as error:
+        return Execution(
+            id=execution_id,
+            helper="unreadable",
+            queue="",
+            priority=5,
+            status=Status.ERROR,
+            reason="its record can't be decoded",
+            payload={"raw": raw[:4096].hex()},
+            errors=(AttemptError("CorruptRecord", str(error)),),
+        )
+
+
+def _finished(execution: Execution) -> float:
+    return execution.finished_at.timestamp() if execution.finished_at else 0.0

@@ -1,0 +1,73 @@
+"""The only place that spells a Redis key.
+
+Every key starts with one hash tag, ``{helperhub:<hub>:<shard>}``, written P below, so that all keys
+of a shard live on one node and one script may touch any of them.
+
+| key              | type   | content                                              | lifetime |
+|------------------|--------|------------------------------------------------------|----------|
+| P:clock          | string | last time any script saw, ms: time never runs back    | for ever |
+| P:x:<id>         | string | one execution's packed record (see `record`)   | till trimmed; dead letters: cleared |
+| P:ready:<queue>  | zset   | waiting ids by due + (priority - 1) x ageing step     | while anything waits |
+| P:delayed:<queue>| zset   | priority digit + id by due ms                         | while anything is delayed |
+| P:parked:<helper>| zset   | ids that wait for their helper's active ones, by due  | while any wait |
+| P:active:<helper>| set    | ids queued, running or waiting, where overlap counts  | while any are active |
+| P:queues         | set    | names of all queues ever used                         | for ever |
+| P:paused         | set    | queues and ``worker:<id>`` that claim nothing         | till resumed |
+| P:workers        | zset   | worker processes by the ms their lease ends           | till they leave or are reaped |
+| P:worker:<id>    | hash   | what a worker process says of itself                  | as its lease |
+| P:held:<id>      | hash   | executions in hand: id to claim token                 | as its lease |
+| P:idle:<queue>   | zset   | workers that wait for a bell, by when they asked      | till rung or reaped |
+| P:bell:<id>      | list   | one entry rings that worker                           | 5 s |
+| P:schedulers     | zset   | schedulers by when they were last heard of, ms        | for ever, pruned |
+| P:count:<queue>  | hash   | counters: enqueued, one per final state, wait and run ms | for ever |
+| P:ended:<queue>:s| stream | finished ids, successes: the index by time            | result lifetime |
+| P:ended:<queue>:f| stream | finished ids, all others                              | HELPERHUB_HISTORY__KEEP_FAILURES |
+| P:of:<helper>:s  | list   | ids of a helper's successes, newest first             | as the streams |
+| P:of:<helper>:f  | list   | ids of its other ends, newest first                   | as the streams |
+| P:dead           | zset   | dead letters by when they were given up               | till cleared |
+| P:unlisted       | set    | dead letters whose place in the index by time has ended | as these |
+| P:history        | hash   | bytes held by finished records; complete_since_ms     | for ever |
+| P:cancel         | set    | running ids that somebody asked to stop               | till they end |
+| P:progress:<id>  | string | last progress report, JSON                            | 1 h |
+| P:rev            | string | revision of catalogue and overrides                   | for ever |
+| P:catalogue      | hash   | helper to its spec, JSON                              | till its plugin drops it |
+| P:overrides      | hash   | helper to its override, JSON                          | till reset |
+| P:planned        | hash   | helper to ``revision|planned until ms|enabled at ms`` | with the catalogue |
+| P:plan           | zset   | helpers by their next due ms                          | while anything is planned |
+| P:plan:<helper>  | zset   | slots (``[#schedule]@stamp``) by due ms               | till due |
+| P:marks:<helper> | hash   | slot to what people decided, ``skip|move|done:due:why`` | until its planned time is past |
+
+Catalogue, revision, workers and schedulers live in shard 0 only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_SHARD = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one shard.
+
+    Args:
+        hub: The hub's name.
+        shard: The shard's number.
+    """
+
+    hub: str
+    shard: int = DEFAULT_SHARD
+
+    @property
+    def prefix(self) -> str:
+        """The hash tag that every key of the shard starts with."""
+        return f"{{helperhub:{self.hub}:{self.shard}}}"
+
+    def at(self, *parts: str) -> str:
+        """Return the key with these parts, such as ``at("ready", "default")``."""
+        return ":".join((self.prefix, *parts))
+
+    def record(self, execution_id: str) -> str:
+        """Return the key of an execution's record."""
+        return f"{self.prefix}:x:{execution_id}"

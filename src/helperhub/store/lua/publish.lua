@@ -1,0 +1,35 @@
+#!lua
+-- Enqueue executions, each exactly once however often the call is sent.
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  msgpack array of {id, other id, record, delay ms, bound}
+--          other id: taken when the id belongs to another call ('' = then it is the same execution)
+--          record's CALL place: the token of this call, '' for keyed and scheduled work
+--          bound: the queue's largest depth, 0 = none
+-- Answer   array of {code, id or depth}: 1 enqueued, 0 already there, -1 refused: the queue is full
+-- Invariant: an id is enqueued at most once; a refused call writes nothing of that execution.
+local answer = {}
+for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local id, other, rec, delay, bound = entry[1], entry[2], entry[3], entry[4], entry[5]
+  local found = load_record(id)
+  if found ~= nil and other ~= '' and not (found and found[CALL] == rec[CALL]) then
+    id = other
+    found = load_record(id)
+  end
+  if found ~= nil then
+    answer[i] = {0, id}
+  else
+    local depth = 0
+    if bound > 0 then
+      depth = redis.call('ZCARD', P .. ':ready:' .. rec[QUEUE]) + redis.call('ZCARD', P .. ':delayed:' .. rec[QUEUE])
+    end
+    if bound > 0 and depth >= bound then
+      answer[i] = {-1, tostring(depth)}
+    else
+      if rec[DUE] < 1 then rec[DUE] = now + delay end
+      enqueue(id, rec)
+      answer[i] = {1, id}
+    end
+  end
+end
+flush()
+return answer

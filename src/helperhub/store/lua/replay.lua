@@ -1,0 +1,38 @@
+#!lua
+-- Put finished executions back as new ones; a dead letter leaves the dead letters.
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  msgpack array of {old id, new id, new record}
+-- Answer   array of {code, id}: 1 replayed, 0 it was replayed before (its new id), -1 not final, -2 unknown
+-- Invariant: a dead letter is replayed once, however often and by whomever it is asked for.
+local answer = {}
+for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local old, id, rec = entry[1], entry[2], entry[3]
+  local found = load_record(old)
+  if not found then
+    answer[i] = {-2, old}
+  elseif load_record(id) ~= nil then
+    answer[i] = {0, id}
+  elseif found[FINISHED] == 0 then
+    answer[i] = {-1, old}
+  else
+    local before = string.match(found[REASON], ' %(replayed as (.+)%)$')
+    if found[STATUS] == ERROR and before then
+      answer[i] = {0, before}
+    else
+      if found[STATUS] == ERROR then
+        redis.call('ZREM', P .. ':dead', old)
+        found[REASON] = found[REASON] .. ' (replayed as ' .. id .. ')'
+        history_bytes = history_bytes - redis.call('STRLEN', P .. ':x:' .. old) + save_record(old, found)
+        if redis.call('SREM', P .. ':unlisted', old) == 1 then
+          -- Its time in the history was over but for being a dead letter: it gets another, to end with.
+          redis.call('XADD', P .. ':ended:' .. found[QUEUE] .. ':f', '*', 'i', old)
+        end
+      end
+      rec[DUE] = now
+      enqueue(id, rec)
+      answer[i] = {1, id}
+    end
+  end
+end
+flush()
+return answer

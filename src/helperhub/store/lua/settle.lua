@@ -1,0 +1,81 @@
+#!lua flags=allow-oom
+-- Carry out verdicts: queue, record, history and counters change together, or not at all.
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  worker process's id
+-- ARGV[2]  msgpack array of {id, claim number, outcome, started ms, delay ms, reason, result, error,
+--          follow-ups: array of publish entries}
+-- Answer   array of codes: 1 carried out, 0 stale (not this worker's claim any more; nothing changed)
+-- Invariant: a verdict is carried out only under the claim that it was made under, and once.
+local worker = ARGV[1]
+local held = P .. ':held:' .. worker
+
+local function add_error(rec, text)
+  if text == '' then return end
+  local errors = rec[ERRORS]
+  -- The first error and the last two tell the story; the rest only costs memory.
+  if #errors >= 3 then errors[2] = errors[3]; errors[3] = text else errors[#errors + 1] = text end
+end
+
+local function settle(v)
+  local id, outcome = v[1], v[3]
+  local rec = load_record(id)
+  if not rec and redis.call('HGET', held, id) == v[2] then
+    redis.call('HDEL', held, id)
+    redis.call('SREM', P .. ':cancel', id)
+    if rec == false then quarantine(id) end
+    return 0
+  end
+  if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end
+  redis.call('HDEL', held, id)
+  local cancelled = redis.call('SREM', P .. ':cancel', id) == 1
+  if outcome == 'returned' then
+    rec[DELIVERY] = rec[DELIVERY] - 1
+    if v[5] > 0 then rec[DUE] = now + v[5] end
+    rec[REASON] = v[6]
+    if cancelled then finish(id, rec, CANCELLED, 'cancelled') else make_wait(id, rec) end
+    return 1
+  end
+  if v[4] > 0 then
+    rec[STARTED] = v[4]
+    count(rec[QUEUE], 'wait_ms', math.max(0, v[4] - rec[DUE]))
+    count(rec[QUEUE], 'run_ms', math.max(0, now - v[4]))
+    count(rec[QUEUE], 'started')
+  end
+  if outcome == 'interrupted' and not cancelled then
+    rec[REASON] = v[6]
+    make_wait(id, rec)
+    return 1
+  end
+  add_error(rec, v[8])
+  if outcome == 'done' then
+    rec[RESULT] = v[7]
+    finish(id, rec, SUCCESS, v[6])
+  elseif outcome == 'retry' and not cancelled then
+    rec[ATTEMPT] = rec[ATTEMPT] + 1
+    rec[DUE] = now + v[5]
+    rec[REASON] = v[6]
+    count(rec[QUEUE], 'retried')
+    make_wait(id, rec)
+  elseif outcome == 'expired' then
+    finish(id, rec, EXPIRED, v[6])
+  elseif outcome == 'skipped' then
+    finish(id, rec, SKIPPED, v[6])
+  elseif outcome == 'cancelled' or cancelled then
+    finish(id, rec, CANCELLED, v[6])
+    return 1
+  else
+    finish(id, rec, ERROR, v[6])
+  end
+  for _, entry in ipairs(v[9]) do
+    if load_record(entry[1]) == nil then
+      entry[3][DUE] = now + entry[4]
+      enqueue(entry[1], entry[3])
+    end
+  end
+  return 1
+end
+
+local answer = {}
+for i, v in ipairs(cmsgpack.unpack(ARGV[2])) do answer[i] = settle(v) end
+flush()
+return answer

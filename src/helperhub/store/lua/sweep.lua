@@ -1,0 +1,25 @@
+#!lua flags=allow-oom
+-- Record as expired what waits past its expiry in queues that nobody serves.
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  queue
+-- ARGV[2]  rank to begin at
+-- ARGV[3]  how many to look at
+-- Answer   {rank to go on at, or -1 at the end; how many expired}
+local ready = P .. ':ready:' .. ARGV[1]
+local start, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+if start == 0 then
+  local promoted = promote_delayed(ARGV[1])
+  if promoted > 0 then rings[ARGV[1]] = promoted end
+end
+local ids = redis.call('ZRANGE', ready, start, start + limit - 1)
+local expired = 0
+for _, id in ipairs(ids) do
+  local rec = load_record(id)
+  if rec and rec[EXPIRES] > 0 and rec[EXPIRES] < now and rec[DELIVERY] == 0 then
+    redis.call('ZREM', ready, id)
+    finish(id, rec, EXPIRED, 'not started before its expiry')
+    expired = expired + 1
+  end
+end
+flush()
+return {#ids < limit and -1 or start + limit - expired, expired}

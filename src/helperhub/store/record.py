@@ -1,0 +1,287 @@
+"""The packed record: one execution as Redis holds it, from enqueue to the end of its history.
+
+A record is one byte of format version and a msgpack array; `lua/prelude.lua` names its places and
+must be changed together with `Record`. Places are only added at the end, and whoever writes a
+record back keeps the places it doesn't know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgpack
+import orjson
+
+from helperhub.errors import CorruptRecord, InvalidPayload
+from helperhub.model.execution import AttemptError, Execution, Status, Trigger
+from helperhub.model.helper import Overlap
+from helperhub.model.instant import epoch_ms, from_ms
+
+FORMAT = b"\x01"
+#: Version of the body, and the length of its signature; 0 means unsigned.
+_BODY_HEAD = b"\x01\x00"
+#: 8 KiB an error (DESIGN, Keys); the traceback gives way first.
+MAX_ERROR_BYTES = 8192
+
+_STATUS_BY_CODE = {
+    "q": Status.QUEUED,
+    "r": Status.RUNNING,
+    "w": Status.WAITING,
+    "s": Status.SUCCESS,
+    "e": Status.ERROR,
+    "x": Status.EXPIRED,
+    "c": Status.CANCELLED,
+    "k": Status.SKIPPED,
+}
+#: Whether a helper's active executions have to be known: place ``overlap``, empty where it doesn't matter.
+CODE_BY_OVERLAP = {Overlap.SKIP: "s", Overlap.QUEUE: "q", Overlap.ALLOW: ""}
+CODE_BY_STATUS = {status: code for code, status in _STATUS_BY_CODE.items()}
+
+
+@dataclass(slots=True)
+class Record:
+    """The places of a record, in order; times are epoch ms, 0 where there is none.
+
+    ``expires_ms`` below 0 means that many ms after the due time that the script will give it.
+    """
+
+    status: str = "q"
+    helper: str = ""
+    queue: str = "default"
+    priority: int = 3
+    planned_ms: int = 0
+    due_ms: int = 0
+    enqueued_ms: int = 0
+    started_ms: int = 0
+    finished_ms: int = 0
+    expires_ms: int = 0
+    attempt: int = 1
+    max_attempts: int = 1
+    delivery: int = 0
+    token: str = ""
+    reason: str = ""
+    trigger: str = Trigger.CODE.value
+    replay_of: str = ""
+    body: bytes = b""
+    result: bytes = b""
+    errors: list[bytes] = field(default_factory=list)
+    metadata: bytes = b""
+    call: str = ""
+    overlap: str = ""
+    count: int = 1
+    lost: int = 0
+
+    def places(self) -> list[Any]:
+        """Return the array that scripts take and keep."""
+        return [getattr(self, name) for name in _PLACES]
+
+
+_PLACES = tuple(f.name for f in fields(Record))
+_TEXT_PLACES = tuple(f.name for f in fields(Record) if f.type == "str")
+_KINDS = {"int": int, "bytes": bytes, "list[bytes]": list}
+_TYPES = tuple((f.name, _KINDS[str(f.type)]) for f in fields(Record) if f.type != "str")
+
+
+def pack(value: Any) -> bytes:
+    """Return ``value`` as msgpack that Redis's ``cmsgpack`` reads: texts and bytes alike as raw.
+
+    What isn't Unicode in a text, such as a file name's undecodable bytes, becomes ``?``.
+    """
+    packed: bytes = msgpack.packb(value, use_bin_type=False, unicode_errors="replace")
+    return packed
+
+
+def unpack_record(raw: bytes) -> Record:
+    """Return the record that ``raw`` holds.
+
+    Raises:
+        CorruptRecord: ``raw`` isn't a record of a format this release reads.
+    """
+    if raw[:1] != FORMAT:
+        message = f"A record has format {raw[:1]!r}; this release reads {FORMAT!r}."
+        raise CorruptRecord(message, hint="A newer release wrote it, or something else did.")
+    try:
+        values = dict(zip(_PLACES, msgpack.unpackb(raw[1:], raw=True), strict=False))
+        for name in _TEXT_PLACES:
+            values[name] = values[name].decode()
+        record = Record(**values)
+    except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
+        message = f"A record can't be decoded: {error}."
+        raise CorruptRecord(message) from error
+    wrong = [name for name, kind in _TYPES if type(values[name]) is not kind]
+    if wrong or not all(type(error) is bytes for error in record.errors):
+        message = f"A record holds values of another type: {', '.join(wrong) or 'errors'}."
+        raise CorruptRecord(message)
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The immutable part of an execution's message, signed together with id, helper and expiry.
+
+    Args:
+        args: Positional arguments of the actor.
+        kwargs: Keyword arguments of the actor.
+        options: Dramatiq's message options, without those HelperHub keeps in the record.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def payload(self) -> Any:
+        """What the execution was given: a helper's one argument, else all of the arguments."""
+        if self.kwargs:
+            return {"args": list(self.args), "kwargs": self.kwargs}
+        if len(self.args) > 1:
+            return list(self.args)
+        return self.args[0] if self.args else None
+
+
+def pack_envelope(envelope: Envelope) -> bytes:
+    """Return the envelope's bytes: version, signature's length, signature, JSON; empty parts left out.
+
+    Raises:
+        InvalidPayload: An argument isn't JSON.
+    """
+    parts: dict[str, Any] = {}
+    if envelope.args:
+        parts["a"] = envelope.args
+    if envelope.kwargs:
+        parts["k"] = envelope.kwargs
+    if envelope.options:
+        parts["o"] = envelope.options
+    return _BODY_HEAD + (to_json(parts, what="The arguments") if parts else b"")
+
+
+def unpack_envelope(body: bytes) -> Envelope:
+    """Return the envelope that ``body`` holds.
+
+    Raises:
+        CorruptRecord: ``body`` can't be decoded.
+    """
+    if body[:1] != _BODY_HEAD[:1]:
+        message = f"An envelope has version {body[:1]!r}; this release reads {_BODY_HEAD[:1]!r}."
+        raise CorruptRecord(message)
+    try:
+        start = 2 + body[1]
+        # Cut off within its signature it would read as a call without arguments.
+        parts = orjson.loads(body[start:] if len(body) != start else b"{}")
+        return Envelope(tuple(parts.get("a", ())), dict(parts.get("k", {})), dict(parts.get("o", {})))
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        message = f"An envelope can't be decoded: {error}."
+        raise CorruptRecord(message) from error
+
+
+def to_json(value: Any, *, what: str) -> bytes:
+    """Return ``value`` as JSON.
+
+    Args:
+        value: Anything.
+        what: Its name, for the error.
+
+    Raises:
+        InvalidPayload: It isn't JSON: sets, bytes, dates, numbers over 64 bits and the like.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError as error:
+        message = f"{what} can't be written as JSON: {error}."
+        raise InvalidPayload(message, hint="Send numbers, texts, booleans, lists and dicts.") from error
+
+
+def pack_error(error: AttemptError) -> bytes:
+    """Return ``error`` as JSON of at most `MAX_ERROR_BYTES`; the traceback's middle gives way."""
+    traceback = _cut(error.traceback, MAX_ERROR_BYTES // 2)
+    document = {
+        "t": _cut(error.type, 200),
+        "m": _cut(error.message, MAX_ERROR_BYTES // 4),
+        "b": traceback,
+        "a": error.attempt,
+        "d": epoch_ms(error.at) if error.at else 0,
+    }
+    packed = orjson.dumps(document)
+    if len(packed) > MAX_ERROR_BYTES:  # JSON's escapes made it grow
+        packed = orjson.dumps({**document, "b": "", "m": _cut(error.message, 1000)})
+    return packed
+
+
+def read_execution(execution_id: str, record: Record) -> Execution:
+    """Return the execution that a record holds; parts that can't be read are said to be so."""
+    try:
+        payload = unpack_envelope(record.body).payload if record.body else None
+    except CorruptRecord as error:
+        payload = {"unreadable": error.message}
+    return Execution(
+        id=execution_id,
+        helper=record.helper,
+        queue=record.queue,
+        priority=record.priority,
+        status=_STATUS_BY_CODE[record.status],
+        reason=record.reason,
+        planned_at=_at(record.planned_ms),
+        due_at=_at(record.due_ms),
+        enqueued_at=_at(record.enqueued_ms),
+        started_at=_at(record.started_ms),
+        finished_at=_at(record.finished_ms),
+        expires_at=_at(record.expires_ms),
+        attempt=record.attempt,
+        max_attempts=record.max_attempts,
+        delivery=record.delivery,
+        payload=payload,
+        result=_json(record.result),
+        errors=tuple(_error(raw) for raw in record.errors),
+        trigger=Trigger(record.trigger),
+        replay_of=record.replay_of or None,
+        metadata=_json(record.metadata) or {},
+        count=record.count,
+    )
+
+
+def expiry_ms(due_at: datetime | None, expires_after: timedelta | None) -> int:
+    """Return the place ``expires_ms`` for an execution due at ``due_at``, or when a script says so."""
+    if expires_after is None:
+        return 0
+    after = expires_after // timedelta(milliseconds=1)
+    return -after if due_at is None else epoch_ms(due_at) + after
+
+
+def _error(raw: bytes) -> AttemptError:
+    parts = orjson.loads(raw)
+    return AttemptError(parts["t"], parts["m"], parts["b"], parts["a"], _at(parts["d"]))
+
+
+def _json(raw: bytes) -> Any:
+    return orjson.loads(raw) if raw else None
+
+
+def _at(ms: int) -> datetime | None:
+    return from_ms(ms) if ms > 0 else None
+
+
+def _cut(text: str, limit: int) -> str:
+    raw = text.encode(errors="replace")
+    if len(raw) <= limit:
+        return raw.decode()
+    half = limit // 2
+    return raw[:half].decode(errors="ignore") + "\n[...]\n" + raw[-half:].decode(errors="ignore")
+
+
+__all__ = [
+    "CODE_BY_OVERLAP",
+    "CODE_BY_STATUS",
+    "FORMAT",
+    "Envelope",
+    "Record",
+    "expiry_ms",
+    "pack",
+    "pack_envelope",
+    "pack_error",
+    "read_execution",
+    "to_json",
+    "unpack_envelope",
+    "unpack_record",
+]

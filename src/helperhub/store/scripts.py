@@ -1,0 +1,271 @@
+"""One typed function for each script of `lua/`; see each script's head for what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from helperhub.store.connection import Client, store_errors
+from helperhub.store.keys import Keys
+from helperhub.store.record import Record, pack
+
+
+@cache
+def load_script(name: str) -> str:
+    """Return a script's text: its shebang line, the prelude, then the rest."""
+    folder = resources.files("helperhub.store") / "lua"
+    shebang, _, rest = (folder / f"{name}.lua").read_text().partition("\n")
+    return f"{shebang}\n{(folder / 'prelude.lua').read_text()}\n{rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One execution to enqueue.
+
+    Args:
+        id: Its id.
+        record: Its record; ``due_ms`` 0 means now plus ``delay_ms``.
+        other_id: Taken when ``id`` belongs to another call; empty where the same id means the
+            same execution.
+        delay_ms: How long it waits first.
+        bound: Most executions that may wait in its queue; 0 means any number.
+    """
+
+    id: str
+    record: Record
+    other_id: str = ""
+    delay_ms: int = 0
+    bound: int = 0
+
+    def entry(self) -> list[Any]:
+        """Return what the scripts take."""
+        return [self.id, self.other_id, self.record.places(), self.delay_ms, self.bound]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one claim brought.
+
+    Args:
+        registered: False when the worker process has lost its lease.
+        now_ms: Redis TIME of the claim.
+        next_due_ms: When the next delayed execution is due; 0 means none is delayed.
+        records: Pairs of id and packed record, most urgent first.
+    """
+
+    registered: bool
+    now_ms: int = 0
+    next_due_ms: int = 0
+    records: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One verdict on its way to Redis.
+
+    Args:
+        id: The execution.
+        claim: Number of the claim it was made under.
+        outcome: An `Outcome` value.
+        started_ms: When the function started by this machine's clock; 0 means it didn't.
+        delay_ms: For a retry.
+        reason: One line for people.
+        result: JSON.
+        error: An error of `pack_error`, or empty.
+        follow_ups: What is enqueued with it.
+    """
+
+    id: str
+    claim: int
+    outcome: str
+    started_ms: int = 0
+    delay_ms: int = 0
+    reason: str = ""
+    result: bytes = b""
+    error: bytes = b""
+    follow_ups: tuple[Publication, ...] = ()
+
+    def entry(self) -> list[Any]:
+        """Return what the script takes."""
+        follow_ups = [publication.entry() for publication in self.follow_ups]
+        return [
+            self.id,
+            str(self.claim),
+            self.outcome,
+            self.started_ms,
+            self.delay_ms,
+            self.reason,
+            self.result,
+            self.error,
+            follow_ups,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow:
+    """What is due of one helper: its slots with due time (ms) and mark (empty or ``move:...``)."""
+
+    helper: str
+    slots: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is due in the plan, by Redis TIME ``now_ms``; ``next_due_ms`` 0 means nothing follows."""
+
+    now_ms: int
+    revision: int
+    next_due_ms: int
+    rows: tuple[DueRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """Due times to enter for one helper; see `lua/plan.lua`."""
+
+    helper: str
+    state: str
+    until_ms: int
+    oldest_stamp: str
+    slots: tuple[tuple[str, int], ...]
+    missed: tuple[tuple[str, Record, str, str], ...] = ()
+
+    def entry(self) -> list[Any]:
+        """Return what the script takes."""
+        flat = [value for slot in self.slots for value in slot]
+        missed = [[id_, record.places(), status, reason] for id_, record, status, reason in self.missed]
+        return [self.helper, self.state, self.until_ms, self.oldest_stamp, flat, missed]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecChange:
+    """A change of one helper in the catalogue; see `lua/register.lua`."""
+
+    helper: str
+    spec: str = ""
+    override: str = ""
+    plan: str = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    """The scripts of one shard.
+
+    Every function raises `StoreUnavailable`, `StoreRefused` or `StoreError` as `store_errors` says.
+    """
+
+    client: Client
+    keys: Keys
+    _registered: dict[str, Any] = field(default_factory=dict)
+
+    def _run(self, name: str, *args: Any) -> Any:
+        script = self._registered.get(name)
+        if script is None:
+            script = self._registered[name] = self.client.register_script(load_script(name))
+        with store_errors():
+            return script(keys=[self.keys.prefix], args=args)
+
+    def publish(self, publications: Sequence[Publication]) -> list[tuple[int, str]]:
+        """Enqueue; per publication 1 and its id, 0 and its id (already there), or -1 and the depth (full)."""
+        answer = self._run("publish", pack([publication.entry() for publication in publications]))
+        return [(code, text.decode()) for code, text in answer]
+
+    def join(self, worker: str, *, lease_ms: int, about: Mapping[str, str]) -> int:
+        """Register a worker process with its first lease; return Redis TIME in ms."""
+        return int(self._run("join", worker, lease_ms, *(value for item in about.items() for value in item)))
+
+    def renew(self, workers: Sequence[str], *, lease_ms: int) -> list[str]:
+        """Renew leases; return the workers that have none any more."""
+        return [worker.decode() for worker in self._run("renew", lease_ms, *workers)]
+
+    def reap(self, gone: Sequence[str] = (), *, max_lost: int) -> list[tuple[str, int]]:
+        """Hand out again what dead worker processes held; return worker and count for each."""
+        return [(worker.decode(), handed) for worker, handed in self._run("reap", max_lost, *gone)]
+
+    def claim(
+        self, worker: str, queues: Sequence[str], *, number: int, want: int, will_wait: bool, waited: bool
+    ) -> Claimed:
+        """Take up to ``want`` executions, most urgent first."""
+        answer = self._run("claim", worker, number, want, int(will_wait), int(waited), *queues)
+        if answer[0] == -1:
+            return Claimed(registered=False)
+        pairs = zip(answer[2::2], answer[3::2], strict=True)
+        records = tuple((id_.decode(), raw) for id_, raw in pairs)
+        return Claimed(registered=True, now_ms=answer[0], next_due_ms=answer[1], records=records)
+
+    def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
+        """Carry out verdicts; False where the claim wasn't this worker's any more."""
+        answer = self._run("settle", worker, pack([settlement.entry() for settlement in settlements]))
+        return [code == 1 for code in answer]
+
+    def cancel(self, ids: Sequence[str], *, reason: str) -> list[str]:
+        """Stop executions; per id cancelled, asked, final or unknown."""
+        return [code.decode() for code in self._run("cancel", reason, *ids)]
+
+    def replay(self, replays: Sequence[tuple[str, str, Record]]) -> list[tuple[int, str]]:
+        """Put finished executions (old id, new id, new record) back; see the script for the codes."""
+        answer = self._run("replay", pack([[old, new, record.places()] for old, new, record in replays]))
+        return [(code, id_.decode()) for code, id_ in answer]
+
+    def delete_dead(self, ids: Sequence[str]) -> int:
+        """Remove dead letters; return how many there were."""
+        return int(self._run("delete_dead", *ids))
+
+    def purge(self, queue: str, *, limit: int, reason: str) -> int:
+        """Cancel up to ``limit`` waiting executions of a queue; return how many."""
+        return int(self._run("purge", queue, limit, reason))
+
+    def sweep(self, queue: str, *, start: int, limit: int) -> tuple[int, int]:
+        """Record waiting executions past their expiry; return where to go on (-1: end) and how many expired."""
+        rank, expired = self._run("sweep", queue, start, limit)
+        return int(rank), int(expired)
+
+    def trim(self, queue: str, kind: str, *, keep_ms: int, limit: int, bound_bytes: int) -> int:
+        """End the oldest part of the history; return how many records ended."""
+        return int(self._run("trim", queue, kind, keep_ms, limit, bound_bytes))
+
+    def register(self, changes: Sequence[SpecChange], *, revision: int | None) -> tuple[int, int]:
+        """Write catalogue changes; return revision and removed due times, or (-1, 0) if ``revision`` is old."""
+        rows = [[change.helper, change.spec, change.override, change.plan] for change in changes]
+        answer = self._run("register", "" if revision is None else revision, pack(rows))
+        return int(answer[0]), int(answer[1])
+
+    def plan(self, entries: Sequence[PlanEntry]) -> list[int]:
+        """Enter due times; per entry how many were new, -1 where the state has moved on."""
+        return [int(added) for added in self._run("plan", pack([entry.entry() for entry in entries]))]
+
+    def due(self, scheduler: str = "", *, limit: int) -> Due:
+        """Show what is due."""
+        now_ms, revision, next_due_ms, *rows = self._run("due", scheduler, limit)
+        return Due(now_ms, revision, next_due_ms, tuple(_due_row(row) for row in rows))
+
+    def enqueue_due(self, entries: Sequence[tuple[str, str, int, Record, str, str]]) -> list[int]:
+        """Move (helper, slot, due ms, record, status code, reason) from the plan; see the script for the codes."""
+        rows = [[helper, slot, due, rec.places(), code, why] for helper, slot, due, rec, code, why in entries]
+        return [int(code) for code in self._run("enqueue_due", pack(rows))]
+
+    def mark_plan(self, helper: str, slot: str, action: str, *, due_ms: int, reason: str, record: Record) -> int:
+        """Skip, move or run one planned time; return its due ms, 0 when skipped, -1 when it isn't planned."""
+        return int(self._run("mark_plan", helper, slot, action, due_ms, reason, pack(record.places())))
+
+
+def _due_row(row: list[bytes]) -> DueRow:
+    parts = [part.decode() for part in row[1:]]
+    slots = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    return DueRow(row[0].decode(), tuple((slot, int(float(due)), mark) for slot, due, mark in slots))
+
+
+__all__ = [
+    "Claimed",
+    "Due",
+    "DueRow",
+    "PlanEntry",
+    "Publication",
+    "Scripts",
+    "Settlement",
+    "SpecChange",
+    "load_script",
+]

@@ -1,0 +1,1 @@
+"""Processes: the embedded server, the children, and the keeper of their leases."""

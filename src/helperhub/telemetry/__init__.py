@@ -1,0 +1,1 @@
+"""Logs and error reports that leave the process."""

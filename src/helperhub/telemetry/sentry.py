@@ -1,0 +1,138 @@
+"""Sentry: one event for each execution that was given up, and nothing of what it was given.
+
+Nothing else is sent: not the attempts that are retried, no log records, no crashes of other threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from helperhub.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sentry_sdk.types import Event, Hint
+
+_SHUTDOWN_TIMEOUT_S = 2
+#: All that leaves this machine; whatever else the SDK or a plugin adds to an event stays here.
+_KEPT = frozenset(
+    {
+        "environment",
+        "event_id",
+        "exception",
+        "fingerprint",
+        "level",
+        "logentry",
+        "platform",
+        "release",
+        "sdk",
+        "server_name",
+        "tags",
+        "timestamp",
+    }
+)
+
+
+def start_sentry(dsn: str, *, release: str, environment: str) -> None:
+    """Send what `report_given_up` is told to the project of ``dsn`` from now on.
+
+    Args:
+        dsn: The project's URL with its key; an empty one starts nothing.
+        release: What Sentry calls this version, such as ``helperhub@1.2.0``.
+        environment: What Sentry calls this installation: the hub's name.
+
+    Raises:
+        ConfigurationError: ``dsn`` isn't one.
+    """
+    if not dsn:
+        return
+    import sentry_sdk  # noqa: PLC0415 - costs 0.2 s, and most hubs have no Sentry
+    from sentry_sdk.integrations.atexit import AtexitIntegration  # noqa: PLC0415
+    from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415
+    from sentry_sdk.utils import BadDsn  # noqa: PLC0415
+
+    try:
+        sentry_sdk.init(
+            dsn,
+            release=release,
+            environment=environment,
+            # Others would send each failed attempt (Dramatiq), the command line (argv), the packages.
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            integrations=[
+                # No events from error records, which would double ours, and no breadcrumbs from the others.
+                LoggingIntegration(level=None, event_level=None, sentry_logs_level=None),
+                AtexitIntegration(callback=_say_nothing),
+            ],
+            include_local_variables=False,
+            max_breadcrumbs=0,
+            max_request_body_size="never",
+            auto_session_tracking=False,
+            send_client_reports=False,
+            shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
+            before_send=_scrub,
+        )
+    except BadDsn:
+        # Neither shown nor chained: it holds a key.
+        message = "HELPERHUB_SENTRY_DSN is not a Sentry DSN."
+        raise ConfigurationError(message, hint="Copy it from the project's settings, under 'Client Keys'.") from None
+
+
+def report_given_up(execution: Mapping[str, Any], error: BaseException | None) -> None:
+    """Send one event for an execution that was given up; do nothing unless Sentry was started.
+
+    The event's id follows from the execution's, so that a second report of it is the same event.
+    The error's text is sent: whoever puts a payload into it sends that too.
+
+    Args:
+        execution: Its document, see `Execution.to_document`; of the payload nothing is read.
+        error: What the last attempt raised; None if there is none, such as for a lost worker.
+    """
+    # Not imported here: without a DSN nothing of it is ever loaded.
+    sdk = sys.modules.get("sentry_sdk")
+    if sdk is None or not sdk.get_client().is_active():
+        return
+    event, hint = _build_event(execution, error, sdk.get_client().options)
+    sdk.capture_event(event, hint=hint)
+
+
+def _build_event(
+    execution: Mapping[str, Any], error: BaseException | None, options: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    from sentry_sdk.utils import event_from_exception  # noqa: PLC0415
+
+    event: dict[str, Any] = {}
+    hint: dict[str, Any] = {}
+    if error is not None:
+        mechanism = {"type": "helperhub", "handled": False}
+        made, hint = event_from_exception(error, client_options=options, mechanism=mechanism)
+        event.update(made)
+    else:
+        told = execution.get("error") or {}
+        reason = told.get("message") or execution.get("reason") or "given up"
+        event["logentry"] = {"formatted": f"{execution['helper']}: {reason}"}
+        event["fingerprint"] = ["helperhub", execution["helper"], told.get("type") or "given-up"]
+    event["level"] = "error"
+    event["event_id"] = hashlib.blake2b(execution["id"].encode(), digest_size=16).hexdigest()
+    names = ("helper", "instance", "queue", "attempt", "delivery")
+    event["tags"] = {name: str(execution[name]) for name in names if execution.get(name) is not None}
+    event["tags"]["execution_id"] = execution["id"]
+    return event, hint
+
+
+def _scrub(event: Event, hint: Hint) -> Event:
+    """Leave nothing in ``event`` that could hold a payload or a secret, however it got there."""
+    del hint
+    scrubbed: Any = {name: value for name, value in event.items() if name in _KEPT}
+    for raised in (scrubbed.get("exception") or {}).get("values") or ():
+        for frame in (raised.get("stacktrace") or {}).get("frames") or ():
+            frame.pop("vars", None)
+    result: Event = scrubbed
+    return result
+
+
+def _say_nothing(pending: int, timeout: float) -> None:
+    """Replace the SDK's lines on stderr at exit."""
+    del pending, timeout

@@ -1,0 +1,9 @@
+"""Tools for tests of plugins and of HelperHub itself: `running_hub` runs helpers as they will be run."""
+
+from __future__ import annotations
+
+from helperhub.testing.keyspace import find_strays
+from helperhub.testing.running import running_hub
+from helperhub.testing.server import ServerForTests
+
+__all__ = ["ServerForTests", "find_strays", "running_hub"]

@@ -1,0 +1,23 @@
+"""Fixtures for every test that needs a server: one a run (a worker of pytest-xdist), a hub of one's own a test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from helperhub.testing.server import ServerForTests
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a server that all tests of this run share; take ``hub_name`` beside it."""
+    with ServerForTests() as server:
+        yield server.url
+
+
+@pytest.fixture
+def hub_name() -> str:
+    """A hub name that no other test has, so that their keys stay apart."""
+    return f"test-{uuid.uuid4().hex[:12]}"

@@ -1,0 +1,82 @@
+"""A hub of its own for each test, and what is needed to act as a worker process by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from helperhub.hub import Hub
+from helperhub.settings import load_settings
+from helperhub.store import keys as keys_module
+from helperhub.store.record import Record
+from helperhub.store.scripts import Claimed, Publication, Settlement
+
+WORKER = "w1"
+QUEUES = ["high", "default", "low"]
+
+
+@pytest.fixture
+def hub(redis_url: str, hub_name: str) -> Iterator[Hub]:
+    hub = Hub(load_settings([], {"HELPERHUB_REDIS_URL": redis_url, "HELPERHUB_HUB": hub_name}), redis_url)
+    yield hub
+    _check_keys(hub)
+    hub.close()
+
+
+def _check_keys(hub: Hub) -> None:
+    """No key without an owner: each is one of the table in `store/keys.py`."""
+    table = set(re.findall(r"^\| P:([a-z]+)", Path(str(keys_module.__file__)).read_text(), re.MULTILINE))
+    prefix = hub.scripts.keys.prefix + ":"
+    spelled = [key.decode().removeprefix(prefix) for key in hub.scripts.client.scan_iter(match=f"{prefix}*")]
+    assert {name.partition(":")[0] for name in spelled} <= table
+
+
+@dataclass(slots=True)
+class Hand:
+    """Acts as one worker process, script by script."""
+
+    hub: Hub
+    worker: str = WORKER
+    number: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    def join(self, lease_ms: int = 30_000) -> None:
+        self.hub.scripts.join(self.worker, lease_ms=lease_ms, about={"queues": ",".join(QUEUES)})
+
+    def claim(self, want: int = 10, *, again: bool = False) -> Claimed:
+        self.number += 0 if again else 1
+        return self.hub.scripts.claim(self.worker, QUEUES, number=self.number, want=want, will_wait=False, waited=False)
+
+    def claim_ids(self, want: int = 10) -> list[str]:
+        return [id_ for id_, _ in self.claim(want).records]
+
+    def settle(self, execution_id: str, outcome: str, *, claim: int | None = None, **more: object) -> bool:
+        settlement = Settlement(execution_id, self.number if claim is None else claim, outcome, **more)  # type: ignore[arg-type]
+        return self.hub.scripts.settle(self.worker, [settlement])[0]
+
+
+@pytest.fixture
+def hand(hub: Hub) -> Hand:
+    made = Hand(hub)
+    made.join()
+    return made
+
+
+Publish = Callable[..., str]
+
+
+@pytest.fixture
+def publish(hub: Hub) -> Publish:
+    """Enqueue one execution; keywords are places of its record."""
+
+    def publish(execution_id: str, *, delay_ms: int = 0, **places: object) -> str:
+        record = Record(helper="job", body=b"\x01\x00", **places)  # type: ignore[arg-type]
+        ((code, id_),) = hub.scripts.publish([Publication(execution_id, record, delay_ms=delay_ms)])
+        assert code == 1
+        return id_
+
+    return publish

@@ -1,0 +1,150 @@
+"""Publishing: an execution comes in once, however often the call is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from helperhub.store.record import Record
+from helperhub.store.scripts import Publication
+
+if TYPE_CHECKING:
+    from tests.integration.store.conftest import Store
+
+
+def test_published_execution_waits_and_is_counted(store: Store) -> None:
+    code, id_ = store.publish("a")
+
+    assert (code, id_) == (1, "a")
+    assert store.status("a") == "q"
+    assert store.ids("ready", "default") == ["a"]
+    assert store.counters() == {"enqueued": 1}
+
+
+def test_call_that_is_sent_again_changes_nothing(store: Store) -> None:
+    store.publish("a", other_id="b", call="token")
+    before = store.snapshot()
+
+    again = store.publish("a", other_id="b", call="token")
+
+    assert again == (0, "a")
+    assert store.snapshot() == before
+
+
+def test_call_that_is_sent_again_after_the_execution_ended_runs_nothing_twice(store: Store) -> None:
+    store.run("a", call="token")
+
+    again = store.publish("a", other_id="b", call="token")
+
+    assert again == (0, "a")
+    assert store.claim_ids() == []
+
+
+def test_same_message_from_another_call_gets_the_other_id(store: Store) -> None:
+    store.publish("a", other_id="b", call="first")
+
+    second = store.publish("a", other_id="c", call="second")
+
+    assert second == (1, "c")
+    assert store.ids("ready", "default") == ["a", "c"]
+
+
+def test_second_call_that_is_sent_again_keeps_its_other_id(store: Store) -> None:
+    store.publish("a", other_id="b", call="first")
+    store.publish("a", other_id="c", call="second")
+
+    again = store.publish("a", other_id="c", call="second")
+
+    assert again == (0, "c")
+    assert store.ids("ready", "default") == ["a", "c"]
+
+
+def test_keyed_execution_is_the_same_from_any_call(store: Store) -> None:
+    store.publish("order-7", call="")
+
+    again = store.publish("order-7", call="", priority=1)
+
+    assert again == (0, "order-7")
+    assert store.record("order-7").priority == 3
+
+
+def test_full_queue_refuses_and_says_how_many_wait(store: Store) -> None:
+    store.publish("a", bound=2)
+    store.publish("b", bound=2, delay_ms=60_000)
+
+    refused = store.publish("c", bound=2)
+
+    assert refused == (-1, "2")
+    assert store.client.exists(store.keys.record("c")) == 0
+    assert store.counters() == {"enqueued": 2}
+
+
+def test_bound_counts_what_the_same_call_brought_in(store: Store) -> None:
+    entries = [Publication(id_, Record(helper="tidy", call=id_), bound=2) for id_ in "abc"]
+
+    answers = store.scripts.publish(entries)
+
+    assert answers == [(1, "a"), (1, "b"), (-1, "2")]
+
+
+def test_execution_already_there_is_answered_though_the_queue_is_full(store: Store) -> None:
+    store.publish("a", bound=1)
+
+    again = store.publish("a", bound=1)
+
+    assert again == (0, "a")
+
+
+def test_delayed_execution_waits_until_it_is_due(store: Store) -> None:
+    store.publish("a", delay_ms=5_000)
+    store.join("w")
+
+    assert store.claim_ids() == []
+    assert store.ids("delayed", "default") == ["3a"]
+    assert 0 < store.record("a").due_ms - store.now_ms() <= 5_000
+
+    store.advance(5_000)
+
+    assert store.claim_ids() == ["a"]
+
+
+def test_expiry_counts_from_the_due_time_of_a_delayed_execution(store: Store) -> None:
+    store.publish("a", delay_ms=5_000, expires_ms=-1_000)
+
+    record = store.record("a")
+
+    assert record.expires_ms == record.due_ms + 1_000
+
+
+def test_id_whose_record_is_damaged_is_left_to_its_call_and_another_is_taken(store: Store) -> None:
+    """A damaged record was taken for the same execution: the new one was never run, and nobody was told."""
+    store.publish("a", other_id="b")
+    store.damage("a")
+    store.expected_strays = ("a:", ":a")
+
+    answer = store.publish("a", other_id="c", call="another")
+
+    assert answer == (1, "c")
+    store.expected_strays = ("a", "count:default")
+
+
+def test_bell_rings_the_worker_that_asked_last(store: Store) -> None:
+    store.join("old", "new")
+    store.claim("old", will_wait=True)
+    store.advance(10)
+    store.claim("new", will_wait=True)
+
+    store.publish("a")
+
+    assert store.client.exists(store.key("bell", "new")) == 1
+    assert store.client.exists(store.key("bell", "old")) == 0
+    assert store.ids("idle", "default") == ["old"]
+
+
+def test_bell_rings_when_a_delayed_execution_becomes_the_next(store: Store) -> None:
+    store.publish("later", delay_ms=60_000)
+    store.join("w")
+    store.claim(will_wait=True)
+
+    store.publish("sooner", delay_ms=30_000)
+
+    assert store.client.exists(store.key("bell", "w")) == 1

@@ -1,0 +1,248 @@
+"""Settling: a verdict is carried out under the claim it was made under, as a whole, and once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helperhub.store.record import Record
+from helperhub.store.scripts import Publication, Settlement
+
+if TYPE_CHECKING:
+    from tests.integration.store.conftest import Store
+
+OUTCOMES = ["done", "retry", "dead", "expired", "cancelled", "skipped", "interrupted", "returned"]
+FINAL = {"done": "s", "dead": "e", "expired": "x", "cancelled": "c", "skipped": "k"}
+
+
+@pytest.mark.parametrize(("outcome", "status"), FINAL.items())
+def test_final_outcome_ends_the_execution_with_its_reason(store: Store, outcome: str, status: str) -> None:
+    store.start("a")
+
+    assert store.settle("a", outcome, reason="because")
+
+    record = store.record("a")
+    assert (record.status, record.reason, record.token) == (status, "because", "")
+    assert record.finished_ms > 0
+    assert store.counters()[status] == store.counters()["ended"] == 1
+    assert store.client.hgetall(store.key("held", "w")) == {}
+
+
+def test_success_keeps_result_and_true_start(store: Store) -> None:
+    store.start("a")
+    started = store.now_ms()
+
+    store.settle("a", started_ms=started, result=b'{"x":1}')
+
+    record = store.record("a")
+    assert (record.result, record.started_ms) == (b'{"x":1}', started)
+
+
+def test_only_what_was_given_up_is_a_dead_letter(store: Store) -> None:
+    for outcome in FINAL:
+        store.run(outcome, outcome)
+
+    assert store.ids("dead") == ["dead"]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_verdict_under_another_claim_changes_nothing(store: Store, outcome: str) -> None:
+    store.start("a")
+    before = store.snapshot()
+
+    assert not store.settle("a", outcome, claim=99)
+
+    assert store.snapshot() == before
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_verdict_of_another_worker_changes_nothing(store: Store, outcome: str) -> None:
+    store.start("a")
+    store.join("other")
+    before = store.snapshot()
+
+    assert not store.settle("a", outcome, worker="other", claim=1)
+
+    assert store.snapshot() == before
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_verdict_that_is_sent_again_changes_nothing_twice(store: Store, outcome: str) -> None:
+    store.start("a")
+    follow_up = Publication("next", Record(helper="other"))
+    assert store.settle("a", outcome, claim=1, error=b"{}", started_ms=1, follow_ups=(follow_up,))
+    before = store.snapshot()
+
+    assert not store.settle("a", outcome, claim=1, error=b"{}", started_ms=1, follow_ups=(follow_up,))
+
+    assert store.snapshot() == before
+
+
+def test_retry_waits_for_its_delay_as_the_next_attempt(store: Store) -> None:
+    store.start("a")
+
+    store.settle("a", "retry", started_ms=store.now_ms(), delay_ms=5_000, reason="ValueError: no", error=b"{}")
+
+    record = store.record("a")
+    assert (record.status, record.attempt, record.delivery, record.reason) == ("q", 2, 1, "ValueError: no")
+    assert store.claim_ids() == []
+    store.advance(5_000)
+    assert store.claim_ids() == ["a"]
+    assert store.record("a").delivery == 2
+    assert store.counters()["retried"] == 1
+
+
+def test_retry_without_delay_can_be_claimed_at_once(store: Store) -> None:
+    store.start("a")
+
+    store.settle("a", "retry", started_ms=1)
+
+    assert store.claim_ids() == ["a"]
+
+
+def test_first_and_last_two_errors_are_kept(store: Store) -> None:
+    store.start("a", max_attempts=9)
+    for attempt in range(1, 6):
+        store.settle("a", "retry", started_ms=1, error=f"error {attempt}".encode())
+        store.claim()
+
+    store.settle("a", "dead", started_ms=1, error=b"error 6")
+
+    assert store.record("a").errors == [b"error 1", b"error 5", b"error 6"]
+
+
+def test_interrupted_attempt_goes_back_and_none_is_used_up(store: Store) -> None:
+    store.start("a")
+
+    store.settle("a", "interrupted", started_ms=5, reason="its worker stopped")
+
+    record = store.record("a")
+    assert (record.status, record.attempt, record.delivery, record.started_ms) == ("q", 1, 1, 5)
+    assert store.claim_ids() == ["a"]
+    assert store.record("a").delivery == 2
+
+
+def test_returned_execution_goes_back_as_it_came(store: Store) -> None:
+    store.publish("a")
+    before = store.record("a")
+    store.start("b")
+
+    store.settle("a", "returned")
+    store.settle("b")
+
+    assert store.record("a") == before
+    assert store.claim_ids() == ["a"]
+    assert store.record("a").delivery == 1
+
+
+def test_returned_execution_keeps_its_place_in_the_order(store: Store) -> None:
+    now = store.now_ms()
+    store.start("first", due_ms=now - 10)
+    store.publish("second", due_ms=now - 5)
+
+    store.settle("first", "returned")
+
+    assert store.claim_ids() == ["first", "second"]
+
+
+def test_returned_execution_can_wait_before_it_is_handed_out_again(store: Store) -> None:
+    store.start("a")
+
+    store.settle("a", "returned", delay_ms=5_000, reason="no worker has this helper yet")
+
+    assert store.claim_ids() == []
+    assert store.record("a").reason == "no worker has this helper yet"
+    store.advance(5_000)
+    assert store.claim_ids() == ["a"]
+
+
+@pytest.mark.parametrize("outcome", ["retry", "dead", "cancelled", "interrupted", "returned"])
+def test_execution_that_somebody_cancelled_ends_when_it_comes_back(store: Store, outcome: str) -> None:
+    store.start("a")
+    store.scripts.cancel(["a"], reason="enough")
+
+    store.settle("a", outcome)
+
+    assert store.status("a") == "c"
+
+
+def test_execution_that_succeeded_though_somebody_cancelled_it_is_a_success(store: Store) -> None:
+    store.start("a")
+    store.scripts.cancel(["a"], reason="enough")
+
+    store.settle("a", "done")
+
+    assert store.status("a") == "s"
+
+
+def test_follow_up_is_enqueued_with_the_outcome_and_once(store: Store) -> None:
+    store.start("a")
+
+    store.settle("a", "dead", follow_ups=(Publication("notice", Record(helper="notify"), delay_ms=1_000),))
+
+    notice = store.record("notice")
+    assert notice.status == "q"
+    assert 900 < notice.due_ms - store.now_ms() <= 1_000
+
+
+def test_follow_up_expires_like_any_other(store: Store) -> None:
+    """Its expiry stayed "that long after the due time", below zero, and so it never expired."""
+    store.start("a")
+
+    store.settle("a", "done", follow_ups=(Publication("next", Record(helper="tidy", expires_ms=-2_000)),))
+
+    record = store.record("next")
+    assert record.expires_ms == record.due_ms + 2_000
+
+
+def test_nobody_is_told_of_a_failure_when_the_execution_was_cancelled(store: Store) -> None:
+    """The failure notice was sent for an execution that ended as cancelled, not as given up."""
+    store.start("a")
+    store.scripts.cancel(["a"], reason="enough")
+
+    store.settle("a", "dead", follow_ups=(Publication("notice", Record(helper="notify")),))
+
+    assert store.client.exists(store.keys.record("notice")) == 0
+
+
+def test_many_verdicts_in_one_call_are_each_judged_alone(store: Store) -> None:
+    store.start("a")
+    store.start("b")
+
+    answers = store.scripts.settle(
+        "w", [Settlement("a", 1, "done"), Settlement("b", 1, "done"), Settlement("b", 2, "done")]
+    )
+
+    assert answers == [True, False, True]
+
+
+def test_counters_tell_how_long_executions_waited_and_ran(store: Store) -> None:
+    store.start("a", due_ms=store.now_ms())
+    started = store.record("a").due_ms + 300
+    store.advance(1_000)
+
+    store.settle("a", started_ms=started)
+
+    counters = store.counters()
+    assert (counters["started"], counters["wait_ms"]) == (1, 300)
+    assert 700 <= counters["run_ms"] < 1_500
+
+
+def test_places_that_a_newer_release_added_survive_claim_and_settle(store: Store) -> None:
+    import msgpack  # noqa: PLC0415 - to write what no release has written yet
+
+    store.publish("a")
+    raw = store.client.get(store.keys.record("a"))
+    places = [*msgpack.unpackb(raw[1:], raw=True), b"new text", 7, [1, b"x"]]
+    store.client.set(store.keys.record("a"), raw[:1] + msgpack.packb(places, use_bin_type=False))
+    store.join("w")
+
+    store.claim()
+    store.settle("a", "retry", error=b"{}")
+    store.claim()
+    store.settle("a", "done")
+
+    kept = msgpack.unpackb(store.client.get(store.keys.record("a"))[1:], raw=True)
+    assert kept[-3:] == [b"new text", 7, [1, b"x"]]
+    assert store.status("a") == "s"

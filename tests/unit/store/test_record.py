@@ -1,0 +1,180 @@
+"""Packed records and envelopes: they read back, keep what is newer, and say what can't be read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgpack
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helperhub.errors import CorruptRecord, InvalidPayload
+from helperhub.model.execution import AttemptError, Status, Trigger
+from helperhub.store.record import (
+    CODE_BY_STATUS,
+    FORMAT,
+    MAX_ERROR_BYTES,
+    Envelope,
+    Record,
+    expiry_ms,
+    pack,
+    pack_envelope,
+    pack_error,
+    read_execution,
+    to_json,
+    unpack_envelope,
+    unpack_record,
+)
+
+TEXTS = st.text(max_size=30)
+BYTES = st.binary(max_size=30)
+MS = st.integers(0, 2**50)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=10,
+)
+RECORDS = st.builds(
+    Record,
+    status=st.sampled_from(sorted(CODE_BY_STATUS.values())),
+    helper=TEXTS,
+    queue=TEXTS,
+    priority=st.integers(1, 5),
+    planned_ms=MS,
+    due_ms=MS,
+    started_ms=MS,
+    expires_ms=st.integers(-(2**40), 2**50),
+    token=TEXTS,
+    reason=TEXTS,
+    trigger=st.sampled_from([trigger.value for trigger in Trigger]),
+    body=BYTES,
+    result=BYTES,
+    errors=st.lists(BYTES, max_size=3),
+    metadata=BYTES,
+    count=st.integers(1, 10**6),
+)
+
+
+@given(RECORDS)
+def test_record_reads_back(record: Record) -> None:
+    assert unpack_record(FORMAT + pack(record.places())) == record
+
+
+@given(RECORDS, st.lists(JSON, max_size=3))
+def test_record_with_places_of_a_newer_release_can_be_read(record: Record, more: list[Any]) -> None:
+    assert unpack_record(FORMAT + pack([*record.places(), *more])) == record
+
+
+@given(st.binary(max_size=200))
+def test_anything_else_is_said_to_be_no_record(raw: bytes) -> None:
+    with pytest.raises(CorruptRecord):
+        unpack_record(raw)
+
+
+@given(RECORDS, st.data())
+def test_record_that_was_cut_off_is_said_to_be_no_record(record: Record, data: st.DataObject) -> None:
+    raw = FORMAT + pack(record.places())
+
+    with pytest.raises(CorruptRecord):
+        unpack_record(raw[: data.draw(st.integers(0, len(raw) - 1))])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"due_ms": b"soon"}, {"priority": None}, {"helper": 7}, {"errors": b"x"}, {"errors": [1]}, {"body": 1}],
+    ids=str,
+)
+def test_record_with_a_value_of_another_type_is_said_to_be_no_record(change: dict[str, Any]) -> None:
+    record = Record()
+    for name, value in change.items():
+        setattr(record, name, value)
+
+    with pytest.raises(CorruptRecord):
+        unpack_record(FORMAT + msgpack.packb(record.places(), use_bin_type=False))
+
+
+@given(args=st.lists(JSON, max_size=3), kwargs=st.dictionaries(TEXTS, JSON, max_size=3))
+def test_envelope_reads_back(args: list[Any], kwargs: dict[str, Any]) -> None:
+    envelope = Envelope(tuple(args), kwargs, {"pipe": 1})
+
+    assert unpack_envelope(pack_envelope(envelope)) == envelope
+
+
+def test_empty_envelope_is_two_bytes() -> None:
+    assert len(pack_envelope(Envelope())) == 2
+    assert unpack_envelope(pack_envelope(Envelope())) == Envelope()
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x01", b"\x02\x00{}", b"\x01\x00{", b"\x01\x00[1]", b"\x01\x09{}"])
+def test_anything_else_is_said_to_be_no_envelope(raw: bytes) -> None:
+    with pytest.raises(CorruptRecord):
+        unpack_envelope(raw)
+
+
+@pytest.mark.parametrize(
+    ("envelope", "payload"),
+    [
+        (Envelope(), None),
+        (Envelope(({"a": 1},)), {"a": 1}),
+        (Envelope((1, 2)), [1, 2]),
+        (Envelope((1,), {"b": 2}), {"args": [1], "kwargs": {"b": 2}}),
+    ],
+)
+def test_payload_is_a_helpers_one_argument_or_all_of_an_actors(envelope: Envelope, payload: Any) -> None:
+    assert envelope.payload == payload
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"x", datetime(2026, 1, 1, tzinfo=UTC), 2**64, {1: 2}, 1j], ids=ascii)
+def test_what_isnt_json_is_refused_with_its_name(value: Any) -> None:
+    with pytest.raises(InvalidPayload, match="The arguments can't be written as JSON"):
+        to_json(value, what="The arguments")
+
+
+@given(message=st.text(st.characters(), max_size=20_000), traceback=st.text(st.characters(), max_size=20_000))
+def test_packed_error_is_short_and_readable_whatever_it_says(message: str, traceback: str) -> None:
+    packed = pack_error(AttemptError("OSError", message, traceback, 3, datetime(2026, 1, 1, tzinfo=UTC)))
+
+    assert len(packed) <= MAX_ERROR_BYTES
+    assert orjson.loads(packed)["a"] == 3
+
+
+def test_error_of_escapes_only_is_short_too() -> None:
+    assert len(pack_error(AttemptError("E" * 500, "\x00" * 50_000, "\x00" * 50_000))) <= MAX_ERROR_BYTES
+
+
+def test_long_traceback_keeps_its_beginning_and_its_end() -> None:
+    packed = orjson.loads(pack_error(AttemptError("E", "m", "first\n" + "x" * 20_000 + "\nlast")))
+
+    assert packed["b"].startswith("first")
+    assert packed["b"].endswith("last")
+    assert "[...]" in packed["b"]
+
+
+def test_execution_says_what_its_record_holds() -> None:
+    error = AttemptError("OSError", "no", attempt=1, at=datetime(2026, 1, 1, tzinfo=UTC))
+    body = pack_envelope(Envelope(({"a": 1},)))
+    record = Record("e", "tidy", errors=[pack_error(error)], body=body, result=b"[1]", metadata=b'{"app":"x"}')
+
+    execution = read_execution("id", record)
+
+    assert (execution.status, execution.payload, execution.result) == (Status.ERROR, {"a": 1}, [1])
+    assert (execution.errors, execution.metadata, execution.started_at) == ((error,), {"app": "x"}, None)
+
+
+def test_payload_that_cant_be_read_is_said_to_be_so() -> None:
+    assert "unreadable" in read_execution("id", Record(body=b"\x09")).payload
+
+
+def test_expiry_counts_from_the_due_time_or_from_the_one_that_a_script_gives() -> None:
+    due = datetime(1970, 1, 1, 0, 0, 10, tzinfo=UTC)
+
+    assert expiry_ms(due, timedelta(seconds=5)) == 15_000
+    assert expiry_ms(None, timedelta(seconds=5)) == -5_000
+    assert expiry_ms(due, None) == 0
