@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
+
+import redis
 
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
@@ -19,6 +22,11 @@ def load_script(name: str) -> str:
     folder = resources.files("helperhub.store") / "lua"
     shebang, _, rest = (folder / f"{name}.lua").read_text().partition("\n")
     return f"{shebang}\n{(folder / 'prelude.lua').read_text()}\n{rest}"
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha1(load_script(name).encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +167,14 @@ class Scripts:
 
     client: Client
     keys: Keys
-    _registered: dict[str, Any] = field(default_factory=dict)
 
     def _run(self, name: str, *args: Any) -> Any:
-        script = self._registered.get(name)
-        if script is None:
-            script = self._registered[name] = self.client.register_script(load_script(name))
         with store_errors():
-            return script(keys=[self.keys.prefix], args=args)
+            try:
+                return self.client.evalsha(_digest(name), 1, self.keys.prefix, *args)
+            except redis.exceptions.NoScriptError:
+                # EVAL and not SCRIPT LOAD: another SCRIPT FLUSH or restart may come between two calls.
+                return self.client.eval(load_script(name), 1, self.keys.prefix, *args)
 
     def publish(self, publications: Sequence[Publication]) -> list[tuple[int, str]]:
         """Enqueue; per publication 1 and its id, 0 and its id (already there), or -1 and the depth (full)."""
