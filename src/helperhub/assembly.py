@@ -1,0 +1,203 @@
+"""What a process is put together from: store, broker, plugins, clock, keepers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+
+from helperhub import __version__
+from helperhub.broker.broker import BrokerOptions, HelperHubBroker
+from helperhub.broker.running import declare_helper
+from helperhub.middleware import Policies, build_middleware
+from helperhub.middleware.history import RecordsBackend
+from helperhub.model.duration import to_ms
+from helperhub.model.helper import DEFAULT_QUEUE
+from helperhub.model.identity import new_execution_id
+from helperhub.plugins.declaration import Helper
+from helperhub.scheduler.planner import Planner
+from helperhub.scheduler.records import RecordOf
+from helperhub.services.failure_notice import GivenUp, NoticeTargets, build_notice_helper
+from helperhub.services.profiles import Profiles, QueueRules
+from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
+from helperhub.store.bell import Bell
+from helperhub.store.catalogue import Catalogue
+from helperhub.store.connection import build_client
+from helperhub.store.executions import Executions as Records
+from helperhub.store.keys import Keys
+from helperhub.store.queues import Queues as QueueStore
+from helperhub.store.scripts import Scripts
+from helperhub.supervise.keeper import Keeper
+from helperhub.supervise.own_keeper import OwnKeeper
+from helperhub.telemetry.logs import set_log_context
+from helperhub.telemetry.sentry import start_sentry
+
+if TYPE_CHECKING:
+    from helperhub.plugins.loader import Plugins
+
+#: Worker deaths with an execution in hand after which it is given up.
+MAX_LOST = 5
+
+
+class Assembly:
+    """The parts of one hub in this process, each built when it is first needed."""
+
+    def __init__(self, loaded: LoadedSettings, url: str) -> None:
+        """Use ``loaded`` settings and the Redis at ``url``; `from_env` finds both."""
+        self.loaded = loaded
+        self.settings = loaded.settings
+        self.url = url
+        self.worker_id = f"{socket.gethostname()}:{os.getpid()}:{new_execution_id()[-4:]}"
+        self._lock = threading.RLock()
+        self._plugins: Plugins | None = None
+        self._own_keeper: OwnKeeper | None = None
+
+    @cached_property
+    def scripts(self) -> Scripts:
+        """The store's scripts."""
+        return Scripts(build_client(self.url), Keys(self.settings.hub))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Specs, overrides and plan."""
+        return Catalogue(self.scripts.client, self.scripts.keys)
+
+    @cached_property
+    def records(self) -> Records:
+        """Executions as Redis holds them."""
+        return Records(self.scripts.client, self.scripts.keys)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """What enqueueing needs to know of helpers."""
+        return Profiles(self.catalogue, self.rules_of)
+
+    @cached_property
+    def broker(self) -> HelperHubBroker:
+        """This process's Dramatiq broker."""
+        worker = self.settings.worker
+        options = BrokerOptions(
+            worker=self.worker_id,
+            lease_ms=to_ms(worker.lease),
+            settle_window=worker.settle_window,
+            shutdown_timeout_s=worker.shutdown_timeout.total_seconds(),
+            max_payload=self.settings.max_payload,
+            about={"host": socket.gethostname(), "pid": str(os.getpid()), "version": __version__},
+            max_lost=MAX_LOST,
+        )
+        # The bell's reads block longer than a call may take, and it is rung from another thread.
+        bell = Bell(build_client(self.url, retries=0), self.scripts.keys, self.worker_id)
+        policies = Policies(
+            records=RecordsBackend(self.records.get),
+            max_result=self.settings.max_result,
+            time_limit_of=lambda queue: self.rules_of(queue).time_limit,
+            spec_of=self.profiles.spec_of,
+            on_given_up=lambda message: self._given_up(message),  # noqa: PLW0108 - it needs the broker that is built here
+            log_fields=set_log_context,
+        )
+        return HelperHubBroker(
+            self.scripts, bell, options=options, profiles=self.profiles, middleware=build_middleware(policies)
+        )
+
+    def load_plugins(self) -> Plugins:
+        """Load the installed plugins and declare their actors, once; return what was found.
+
+        Raises:
+            ConfigurationError: Two plugins have one helper name.
+        """
+        with self._lock:
+            if self._plugins is None:
+                from helperhub.plugins.loader import load_plugins  # noqa: PLC0415 - commands that only look need none
+
+                # Before any plugin is imported: a bare @dramatiq.actor binds to the broker that is set then.
+                dramatiq.set_broker(self.broker)
+                self._plugins = load_plugins(
+                    blocked=self.settings.plugins.blocked,
+                    settings_of=lambda section, model: plugin_settings(section, model, self.loaded),
+                    timezone=self.settings.timezone,
+                    started_at=_started_at(self.loaded.environ),
+                )
+                self._declare(self._plugins)
+            return self._plugins
+
+    def start_reports(self) -> None:
+        """Report errors of executions that this process gives up on to Sentry, if a DSN is set."""
+        dsn = self.settings.sentry_dsn
+        if dsn is not None:
+            start_sentry(dsn.get_secret_value(), release=f"helperhub@{__version__}", environment=self.settings.hub)
+
+    def build_keeper(self) -> Keeper:
+        """Return a keeper for worker processes that this process supervises."""
+        return Keeper(self.scripts, lease=self.settings.worker.lease, max_lost=MAX_LOST)
+
+    def keep_own_lease(self) -> None:
+        """Give this process, should it become a worker process, a keeper of its own."""
+        self.broker.on_worker = self._start_own_keeper
+
+    def close(self) -> None:
+        """End what this process holds: worker life, keeper, connections."""
+        self.broker.close()
+        if self._own_keeper is not None:
+            self._own_keeper.stop()
+
+    def rules_of(self, queue: str) -> QueueRules:
+        """Return a queue's rules, from the settings."""
+        found = resolve_queue(self.settings, queue)
+        return QueueRules(found.time_limit, found.max_attempts, found.result_ttl, found.max_depth or 0)
+
+    @cached_property
+    def _queue_store(self) -> QueueStore:
+        return QueueStore(self.scripts.client, self.scripts.keys)
+
+    @cached_property
+    def _given_up(self) -> GivenUp:
+        return GivenUp(self.broker, self.settings.on_failure.configured)
+
+    @cached_property
+    def _record_of(self) -> RecordOf:
+        return RecordOf(lambda queue: self.rules_of(queue).max_attempts)
+
+    @cached_property
+    def _planner(self) -> Planner:
+        window = self.settings.scheduler.window
+        return Planner(self.scripts, self.catalogue, window, self.settings.timezone, self._record_of)
+
+    def _declare(self, plugins: Plugins) -> None:
+        for plugin in plugins.loaded:
+            for name, found in plugin.helpers.items():
+                if isinstance(found, Helper):
+                    self._declare_helper(found, plugin.settings)
+                elif name not in self.broker.actors:
+                    self.broker.declare_actor(found)
+        if self.settings.on_failure.configured:
+            self._declare_helper(build_notice_helper(self._targets()), None)
+        for queue in ("high", DEFAULT_QUEUE, "low"):
+            self.broker.declare_queue(queue)
+
+    def _declare_helper(self, found: Helper, settings: Any) -> None:
+        declare_helper(self.broker, found, settings=settings, records=self.records)
+
+    def _targets(self) -> NoticeTargets:
+        on = self.settings.on_failure
+        password = on.smtp_password.get_secret_value() if on.smtp_password else None
+        return NoticeTargets(
+            on.url, on.mail_to, on.mail_from, on.smtp_host, on.smtp_port, on.smtp_security, on.smtp_user, password
+        )
+
+    def _start_own_keeper(self, worker: str) -> None:
+        lease = self.settings.worker.lease
+        keeper = OwnKeeper(url=self.url, hub=self.settings.hub, worker=worker, lease=lease, max_lost=MAX_LOST)
+        keeper.start()
+        self._own_keeper = keeper
+
+
+def _started_at(environ: Mapping[str, str]) -> datetime:
+    # A supervisor tells its children, so that "at this start" is one moment for all of them.
+    told = environ.get("HELPERHUB_STARTED_AT")
+    return datetime.fromtimestamp(int(told), UTC) if told else datetime.now(UTC)
