@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -40,9 +41,6 @@ from helperhub.telemetry.sentry import start_sentry
 
 if TYPE_CHECKING:
     from helperhub.plugins.loader import Plugins
-
-#: Worker deaths with an execution in hand after which it is given up.
-MAX_LOST = 5
 
 
 class Assembly:
@@ -89,7 +87,6 @@ class Assembly:
             shutdown_timeout_s=worker.shutdown_timeout.total_seconds(),
             max_payload=self.settings.max_payload,
             about={"host": socket.gethostname(), "pid": str(os.getpid()), "version": __version__},
-            max_lost=MAX_LOST,
         )
         # The bell's reads block longer than a call may take, and it is rung from another thread.
         bell = Bell(build_client(self.url, retries=0), self.scripts.keys, self.worker_id)
@@ -98,6 +95,9 @@ class Assembly:
             max_result=self.settings.max_result,
             time_limit_of=lambda queue: self.rules_of(queue).time_limit,
             spec_of=self.profiles.spec_of,
+            cancelled_of=self.records.are_cancelled,
+            cancel_grace_s=worker.cancel_grace.total_seconds(),
+            hard_after_s=worker.hard_limit_after.total_seconds(),
             on_given_up=lambda message: self._given_up(message),  # noqa: PLW0108 - it needs the broker that is built here
             log_fields=set_log_context,
         )
@@ -134,7 +134,7 @@ class Assembly:
 
     def build_keeper(self) -> Keeper:
         """Return a keeper for worker processes that this process supervises."""
-        return Keeper(self.scripts, lease=self.settings.worker.lease, max_lost=MAX_LOST)
+        return Keeper(self.scripts, lease=self.settings.worker.lease)
 
     def keep_own_lease(self) -> None:
         """Give this process, should it become a worker process, a keeper of its own."""
@@ -190,9 +190,9 @@ class Assembly:
             on.url, on.mail_to, on.mail_from, on.smtp_host, on.smtp_port, on.smtp_security, on.smtp_user, password
         )
 
-    def _start_own_keeper(self, worker: str) -> None:
+    def _start_own_keeper(self, worker: str, board: Path) -> None:
         lease = self.settings.worker.lease
-        keeper = OwnKeeper(url=self.url, hub=self.settings.hub, worker=worker, lease=lease, max_lost=MAX_LOST)
+        keeper = OwnKeeper(url=self.url, hub=self.settings.hub, worker=worker, lease=lease, board=board)
         keeper.start()
         self._own_keeper = keeper
 

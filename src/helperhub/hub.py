@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from helperhub.assembly import MAX_LOST, Assembly
+from helperhub.assembly import Assembly
 from helperhub.model.execution import Execution, Trigger
 from helperhub.model.instant import epoch_ms
 from helperhub.plugins.declaration import Helper
@@ -180,7 +180,6 @@ class Hub(Assembly):
             keep_of=lambda queue: self.rules_of(queue).result_ttl,
             keep_failures=self.settings.history.keep_failures,
             memory_share=self.settings.history.memory_share,
-            max_lost=MAX_LOST,
         )
         return Clock(
             self._planner,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from dramatiq import Actor, Broker, Consumer, Message, Middleware, Worker
@@ -19,11 +20,13 @@ from helperhub.broker.consumer import HelperHubConsumer
 from helperhub.broker.message import as_claimed
 from helperhub.broker.publishing import ProfileSource, build_publication, check_actor_name, delay_to_ms
 from helperhub.broker.settler import Settler
+from helperhub.broker.vitality import Vitality
 from helperhub.errors import CorruptRecord, QueueFull, StoreError, UsageError
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.bell import Bell
+from helperhub.store.board import Board
 from helperhub.store.queues import Queues
-from helperhub.store.scripts import Publication, Scripts
+from helperhub.store.scripts import Gone, Publication, Scripts
 
 _log = logging.getLogger("helperhub.broker")
 #: Publications in one call; bounds the time that the script holds Redis.
@@ -41,7 +44,6 @@ class BrokerOptions:
         shutdown_timeout_s: How long unsettled outcomes are tried at the end.
         max_payload: Largest arguments, bytes.
         about: What a worker process says of itself.
-        max_lost: Worker deaths after which an execution is given up.
     """
 
     worker: str
@@ -50,7 +52,6 @@ class BrokerOptions:
     shutdown_timeout_s: float = 30.0
     max_payload: int = 262_144
     about: dict[str, str] = field(default_factory=dict)
-    max_lost: int = 5
 
 
 class HelperHubBroker(Broker):
@@ -82,9 +83,11 @@ class HelperHubBroker(Broker):
         self._waiting = Queues(scripts.client, scripts.keys)
         self.claimer: Claimer | None = None
         self.settler: Settler | None = None
+        #: Where a worker process notes what it runs.
+        self.board: Board | None = None
         self._stopping = threading.Lock()
-        #: Called when this process became a worker process, with its id: the keeper begins here.
-        self.on_worker: Callable[[str], None] = _nothing
+        #: Called when this process became a worker process, with its id and its board: the keeper begins here.
+        self.on_worker: Callable[[str, Path], None] = _nothing
 
     # -- publishing ---------------------------------------------------------------------------
 
@@ -198,17 +201,19 @@ class HelperHubBroker(Broker):
         window = self.options.settle_window
         worker = self.options.worker
         self.settler = Settler(self.scripts, worker, window=4 * threads if window is None else window)
+        self.board = Board(threads)
         self.claimer = Claimer(
             self.scripts,
             self._bell,
             worker,
+            board=self.board,
             options=ClaimerOptions(threads, self.options.lease_ms, {**self.options.about, "threads": str(threads)}),
             settle=self.settler.add,
             on_unreadable=_log_unreadable,
         )
         self.settler.start()
         self.claimer.start(queues)
-        self.on_worker(worker)
+        self.on_worker(worker, self.board.path)
 
     def stop_worker(self) -> None:
         """Hand back what hasn't started, settle what has, and leave the registry. Never raises."""
@@ -217,7 +222,9 @@ class HelperHubBroker(Broker):
             if claimer is None or settler is None:
                 return
             self._stop_worker(claimer, settler)
-            self.claimer = self.settler = None
+            if self.board is not None:
+                self.board.close()
+            self.claimer = self.settler = self.board = None
 
     def _stop_worker(self, claimer: Claimer, settler: Settler) -> None:
         claimer.stop()
@@ -226,7 +233,7 @@ class HelperHubBroker(Broker):
         # What a thread still runs is handed out when this process is gone, not before: the keeper sees to it.
         if claimer.in_hand == 0:
             with contextlib.suppress(StoreError):  # the lease ends by itself
-                self.scripts.reap([self.options.worker], max_lost=self.options.max_lost)
+                self.scripts.reap([Gone(self.options.worker, "it stopped", ())])
         if left:
             _log.warning("outcomes_lost", extra={"executions": left})
 
@@ -270,6 +277,7 @@ class _WorkerLife(Middleware):
 
     def __init__(self, broker: HelperHubBroker) -> None:
         self._broker = broker
+        self._vitality: Vitality | None = None
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         del broker
@@ -277,8 +285,16 @@ class _WorkerLife(Middleware):
         queues = [name for name in self._broker.queues if not only or name in only]
         self._broker.start_worker(worker.worker_threads, queues)
 
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        del broker
+        if self._broker.claimer is not None:
+            self._vitality = Vitality(worker, self._broker.claimer)
+            self._vitality.start()
+
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         del broker, worker
+        if self._vitality is not None:
+            self._vitality.stop()
         claimer = self._broker.claimer
         if claimer is not None:
             claimer.stop()
@@ -293,5 +309,5 @@ def _log_unreadable(execution_id: str, error: CorruptRecord) -> None:
     _log.error("record_unreadable", extra={"execution_id": execution_id, "error": str(error)})
 
 
-def _nothing(worker: str) -> None:
-    del worker
+def _nothing(worker: str, board: Path) -> None:
+    del worker, board

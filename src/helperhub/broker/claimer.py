@@ -13,6 +13,7 @@ from helperhub.broker.message import ClaimedMessage, open_claim
 from helperhub.errors import CorruptRecord, HelperHubError
 from helperhub.model.verdict import Outcome
 from helperhub.store.bell import Bell
+from helperhub.store.board import Board
 from helperhub.store.scripts import Claimed, Scripts, Settlement
 
 _log = logging.getLogger("helperhub.claimer")
@@ -56,6 +57,7 @@ class Claimer:
         bell: Bell,
         worker: str,
         *,
+        board: Board,
         options: ClaimerOptions,
         settle: Callable[[Settlement], None],
         on_unreadable: Callable[[str, CorruptRecord], None],
@@ -66,6 +68,7 @@ class Claimer:
             scripts: The store.
             bell: What this worker waits on when there is nothing to do.
             worker: Id of this worker process.
+            board: Where the keeper reads what has started.
             options: Threads, lease and registry entry.
             settle: Takes the settlement of what goes back unstarted.
             on_unreadable: Told of a claimed execution whose record can't be decoded.
@@ -73,6 +76,7 @@ class Claimer:
         self._scripts = scripts
         self._bell = bell
         self._worker = worker
+        self._board = board
         self._options = options
         self._settle = settle
         self._on_unreadable = on_unreadable
@@ -86,10 +90,14 @@ class Claimer:
         self._in_hand = 0
         self._gone_back = 0
         self._mean_run_s = 0.0
+        self._started_total = 0
+        self._alone = False
         self._wake = threading.Event()
         self._stopping = False
         self._number = 0
         self.claimed_total = 0
+        #: Turns of the thread's loop; one that doesn't grow hangs.
+        self.turns = 0
         self.last_claim_at = time.monotonic()
         self._clock_offset = 0.0
         self._thread = threading.Thread(target=self._run, name="helperhub-claimer", daemon=True)
@@ -137,10 +145,14 @@ class Claimer:
                 return False
             self._unstarted.pop(message.execution_id, None)
             message.started_at = time.monotonic()
-            return True
+            self._started_total += 1
+            self._board.count(self._started_total)
+        self._board.enter(message.execution_id, message.claim)
+        return True
 
     def release(self, message: ClaimedMessage) -> None:
         """Note that ``message`` is out of hand: its thread is free again."""
+        self._board.leave()
         with self._lock:
             self._in_hand -= 1
             self._gone_back -= message.returned
@@ -174,6 +186,10 @@ class Claimer:
         return len(going)
 
     def _credit(self) -> int:
+        if self._alone:  # a suspect is all that this process may hold
+            self._alone = self._in_hand > 0
+            if self._alone:
+                return 0
         threads = self._options.threads
         ahead = 0
         if 0.0 < self._mean_run_s < READ_AHEAD_S:
@@ -201,6 +217,7 @@ class Claimer:
         waited = False
         failures = 0
         while not self._stopping:
+            self.turns += 1
             if self._unstarted:
                 self.return_unstarted(older_than_s=MAX_UNSTARTED_S)
             want = self._credit() if self._queues else 0
@@ -249,6 +266,7 @@ class Claimer:
             self._settle(Settlement(execution_id, self._number, Outcome.DEAD.value, reason=error.message))
             return
         self.claimed_total += 1
+        self._alone = self._alone or message.record.lost > 0
         with self._lock:
             self._in_hand += 1
             self._unstarted[execution_id] = message

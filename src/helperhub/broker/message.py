@@ -27,6 +27,7 @@ class ClaimedMessage(MessageProxy):
         error: Why this attempt failed.
         follow_ups: What is enqueued together with the verdict.
         time_limit_s: How long this attempt may take, once its function is called.
+        cancelled: Somebody asked to stop it while it ran.
         returned: It went back to the queue before it started; nothing here may run it.
     """
 
@@ -59,6 +60,7 @@ class ClaimedMessage(MessageProxy):
         self.error: AttemptError | None = None
         self.follow_ups: list[Publication] = []
         self.time_limit_s = 0.0
+        self.cancelled = False
         self.returned = False
 
     def __str__(self) -> str:

@@ -91,7 +91,7 @@ def _build_context(
         planned_at=from_ms(record.planned_ms) if record.planned_ms else None,
         deadline_at=datetime.now(UTC) + timedelta(seconds=claimed.time_limit_s),
         log=log,
-        _is_cancelled=_Asking(claimed.execution_id, records),
+        _is_cancelled=_Asking(claimed, records),
         _report_progress=_Reporting(claimed.execution_id, records),
     )
 
@@ -99,21 +99,20 @@ def _build_context(
 class _Asking:
     """Asks Redis whether an execution is cancelled, at most once a second; once true, always true."""
 
-    def __init__(self, execution_id: str, records: Executions) -> None:
-        self._execution_id = execution_id
+    def __init__(self, claimed: ClaimedMessage, records: Executions) -> None:
+        self._claimed = claimed
         self._records = records
         self._asked_at = float("-inf")
-        self._cancelled = False
 
     def __call__(self) -> bool:
         now = time.monotonic()
-        if not self._cancelled and now - self._asked_at >= _ASK_EVERY_S:
+        if not self._claimed.cancelled and now - self._asked_at >= _ASK_EVERY_S:
             self._asked_at = now
             try:
-                self._cancelled = self._records.is_cancelled(self._execution_id)
+                self._claimed.cancelled = self._records.are_cancelled([self._claimed.execution_id])[0]
             except HelperHubError:  # Redis is away: the helper goes on, and asks again in a second
                 return False
-        return self._cancelled
+        return self._claimed.cancelled
 
 
 class _Reporting:

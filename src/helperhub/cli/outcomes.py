@@ -11,7 +11,7 @@ from helperhub import __version__
 from helperhub.hub import Hub
 from helperhub.model.execution import Execution, Status
 from helperhub.services.executions import ExecutionFilter, Executions
-from helperhub.supervise.children import ChildReady
+from helperhub.supervise.child_events import ChildReady
 
 _NEXT = 8
 _MOST_LINES = 500

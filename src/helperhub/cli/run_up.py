@@ -13,12 +13,13 @@ from pathlib import Path
 
 from helperhub.cli.demo import Demo, open_demo
 from helperhub.cli.environment import child_environment, load, open_log, stop_signals
+from helperhub.cli.fleet import Fleet
 from helperhub.cli.outcomes import Outcomes, banner
-from helperhub.cli.run_worker import Fleet
 from helperhub.errors import ConfigurationError, HelperHubError
 from helperhub.hub import Hub
 from helperhub.settings import LoadedSettings
-from helperhub.supervise.children import AfterExit, ChildEvent, ChildExited, ChildReady, Children, ChildSpec
+from helperhub.supervise.child_events import AfterExit, ChildEvent, ChildExited, ChildReady
+from helperhub.supervise.children import Children, ChildSpec
 from helperhub.supervise.embedded import EmbeddedServer
 
 _STOP_SCHEDULER = timedelta(seconds=5)
@@ -68,7 +69,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.outcomes = Outcomes(self.hub.executions, since=datetime.now(UTC))
-        self.fleet = Fleet(self.children, self.hub.build_keeper(), self.environ)
+        self.fleet = Fleet(self.children, self.hub.build_keeper(), self.environ, self.hub.settings.worker)
 
     def work(self, duration: timedelta | None) -> int:
         """Start, watch, stop."""
@@ -82,7 +83,7 @@ class _Run:
         _say(banner(self.hub, ready))
         code = self._watch(deadline)
         _say("Stopping: running executions may finish.")
-        self.fleet.stop(self.hub.settings.worker.shutdown_timeout)
+        self.fleet.stop()
         self.children.stop(["scheduler"], timeout=_STOP_SCHEDULER)
         self._tell_outcomes()
         _say(self.outcomes.summary())

@@ -13,15 +13,17 @@ logged by Dramatiq **and the actor still runs**.
 | 4 | DeadLetters | sees that Retries gave up; adds the failure notice to the verdict                   | open   |
 | 5 | Retries     | decides between retry and dead once everything inside it has raised                 | closed |
 | 6 | Shutdown    | turns an interruption into "handed back" before Retries would count an attempt      | open   |
-| 7 | TimeLimits  | wraps the actor call itself, so that the limit can't strike any policy              | closed |
-| 8 | CurrentMessage, AsyncIO, Results | Dramatiq's own: message at hand, async actors, ``get_result()`` | open   |
+| 7 | Cancellation | turns what it interrupted into "cancelled" before Retries would retry it          | open   |
+| 8 | TimeLimits  | says in the exception which limit it was, before anybody writes it down             | closed |
+| 9 | ActorCalls  | wraps the actor call itself, so that no interruption can strike any policy          | closed |
+| 10 | CurrentMessage, AsyncIO, Results | Dramatiq's own: message at hand, async actors, ``get_result()`` | open  |
 
 A user's own middleware is appended after these: its ``after_`` hooks run before all of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -29,6 +31,8 @@ from typing import Any
 from dramatiq.middleware import AsyncIO, CurrentMessage, Middleware
 from dramatiq.results import Results
 
+from helperhub.middleware.actor_calls import ActorCalls
+from helperhub.middleware.cancellation import Cancellation
 from helperhub.middleware.dead_letters import DeadLetters
 from helperhub.middleware.history import History, RecordsBackend
 from helperhub.middleware.log_context import LogContext
@@ -49,6 +53,9 @@ class Policies:
         max_result: Largest result, bytes.
         time_limit_of: A queue's time limit, for actors that name none.
         spec_of: What holds for a helper or instance, None for what the catalogue doesn't have.
+        cancelled_of: Tells which of these running executions somebody asked to stop.
+        cancel_grace_s: Seconds that a cancelled execution has to end by itself.
+        hard_after_s: Seconds after soft limit or interruption when its process is killed.
         on_given_up: Told of each dead letter; returns what is enqueued with the verdict.
         log_fields: Sets the log context of this thread; an empty mapping clears it.
     """
@@ -57,12 +64,22 @@ class Policies:
     max_result: int
     time_limit_of: Callable[[str], timedelta]
     spec_of: SpecOf
+    cancelled_of: Callable[[Sequence[str]], list[bool]]
+    cancel_grace_s: float
+    hard_after_s: float
     on_given_up: Callable[[Any], list[Any]]
     log_fields: Callable[[dict[str, Any]], None]
 
 
 def build_middleware(policies: Policies) -> list[Middleware]:
     """Return all policies in the order of this module's table."""
+    limits = TimeLimits(policies.time_limit_of, policies.spec_of)
+    cancellation = Cancellation(
+        policies.cancelled_of, grace_s=policies.cancel_grace_s, hard_after_s=policies.hard_after_s
+    )
+    calls = ActorCalls(limits.limit_s, hard_after_s=policies.hard_after_s)
+    calls.watch(limits.watcher(calls))
+    calls.watch(cancellation.watcher(calls))
     return [
         LogContext(policies.log_fields),
         Start(),
@@ -70,7 +87,9 @@ def build_middleware(policies: Policies) -> list[Middleware]:
         DeadLetters(policies.on_given_up),
         Retries(policies.spec_of),
         Shutdown(),
-        TimeLimits(policies.time_limit_of, policies.spec_of),
+        cancellation,
+        limits,
+        calls,
         CurrentMessage(),
         AsyncIO(),
         # Dramatiq's worker looks for this very class before it lets a function return something.

@@ -141,8 +141,9 @@ class Clock:
         self._scheduler.modify_job("promote", next_run_time=datetime.now(UTC) + timedelta(seconds=in_s))
 
     def _reap(self) -> None:
-        for worker, executions in self._janitor.reap():
-            _log.warning("worker_lost", extra={"worker_id": worker, "handed_out_again": executions})
+        for lost in self._janitor.reap():
+            fields = {"worker_id": lost.worker, "handed_out_again": lost.handed_out, "given_up": lost.given_up}
+            _log.warning("worker_lost", extra=fields)
 
 
 def _wait_s(promotion: Promotion) -> float:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from helperhub.model.duration import to_ms
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.queues import Queues
-from helperhub.store.scripts import Scripts
+from helperhub.store.scripts import Reaped, Scripts
 from helperhub.store.server import read_server
 
 _CHUNK = 500
@@ -30,7 +30,6 @@ class Janitor:
         keep_of: How long a queue's successes are kept.
         keep_failures: How long all other ends are kept.
         memory_share: Share of maxmemory that the history may take.
-        max_lost: Worker deaths after which an execution is given up.
     """
 
     scripts: Scripts
@@ -39,11 +38,10 @@ class Janitor:
     keep_of: Callable[[str], timedelta]
     keep_failures: timedelta
     memory_share: float
-    max_lost: int
 
-    def reap(self) -> list[tuple[str, int]]:
-        """Hand out again what workers held whose lease is over; return worker and count."""
-        return self.scripts.reap(max_lost=self.max_lost)
+    def reap(self) -> list[Reaped]:
+        """Hand out again what workers held whose lease is over."""
+        return self.scripts.reap()
 
     def sweep(self) -> int:
         """Record what waits past its expiry in any queue; return how many."""

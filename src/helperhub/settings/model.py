@@ -82,6 +82,19 @@ class WorkerSettings(_Section):
     0 waits for every reply. A worker killed with -9 repeats at most threads + settle_window executions."""
     shutdown_timeout: Duration = timedelta(seconds=30)
     """How long a stopping worker process lets running executions finish before it hands them back (duration)."""
+    hard_limit_after: Span = timedelta(seconds=30)
+    """How long after its time limit, or after it was interrupted because somebody cancelled it, an execution
+    that still runs is ended together with its worker process (duration)."""
+    cancel_grace: Duration = timedelta(seconds=10)
+    """How long a running execution that somebody cancelled may take to end by itself before it is interrupted
+    (duration)."""
+    recycle_executions: int | None = Field(default=None, ge=1)
+    """Replace a worker process after this many executions (count); empty means never. One at a time."""
+    recycle_age: Span | None = None
+    """Replace a worker process that is this old (duration); empty means never. One at a time."""
+    recycle_memory: int | None = Field(default=None, ge=10_000_000)
+    """Replace a worker process that holds more memory than this (bytes, resident); empty means never. One at a
+    time."""
     burst: bool = False
     """Stop when the queues are empty (true or false)."""
     max_executions: int | None = Field(default=None, ge=1)

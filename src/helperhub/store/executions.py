@@ -96,7 +96,8 @@ class Executions:
     def waiting(self, queues: Iterable[str]) -> Iterator[Execution]:
         """Yield what waits, queue by queue: first what could start now, then what is delayed."""
         for queue in queues:
-            yield from self._load(self._zset(self.keys.at("ready", queue)))
+            for kind in ("suspects", "ready"):
+                yield from self._load(self._zset(self.keys.at(kind, queue)))
             yield from self._load(id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
 
     def parked(self, helpers: Iterable[str]) -> Iterator[Execution]:
@@ -116,10 +117,10 @@ class Executions:
             raw = self.client.hget(self.keys.at("history"), "complete_since_ms")
         return from_ms(int(raw)) if raw else None
 
-    def is_cancelled(self, execution_id: str) -> bool:
-        """Return whether somebody asked to stop a running execution."""
+    def are_cancelled(self, ids: Sequence[str]) -> list[bool]:
+        """Return for each of these running executions whether somebody asked to stop it."""
         with store_errors():
-            return bool(self.client.sismember(self.keys.at("cancel"), execution_id))
+            return [bool(found) for found in self.client.smismember(self.keys.at("cancel"), list(ids))]
 
     def write_progress(self, execution_id: str, text: bytes) -> None:
         """Keep the last progress report of a running execution for an hour."""

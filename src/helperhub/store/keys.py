@@ -8,6 +8,8 @@ of a shard live on one node and one script may touch any of them.
 | P:clock          | string | last time any script saw, ms: time never runs back    | for ever |
 | P:x:<id>         | string | one execution's packed record (see `record`)   | till trimmed; dead letters: cleared |
 | P:ready:<queue>  | zset   | waiting ids by due + (priority - 1) x ageing step     | while anything waits |
+| P:suspects:<queue>| zset  | waiting ids that are to run alone, scored as ready     | while any wait |
+| P:draining       | string | worker that empties its hands to run a suspect alone  | 5 s |
 | P:delayed:<queue>| zset   | priority digit + id by due ms                         | while anything is delayed |
 | P:parked:<helper>| zset   | ids that wait for their helper's active ones, by due  | while any wait |
 | P:active:<helper>| set    | ids queued, running or waiting, where overlap counts  | while any are active |

@@ -106,12 +106,13 @@ class Queues:
             pipeline.smembers(self.keys.at("paused"))
             for name in names:
                 pipeline.zcard(self.keys.at("ready", name))
+                pipeline.zcard(self.keys.at("suspects", name))
                 pipeline.zcard(self.keys.at("delayed", name))
                 pipeline.hgetall(self.keys.at("count", name))
             paused, *rest = pipeline.execute()
         return [
-            _stats(name, rest[3 * i], rest[3 * i + 1], rest[3 * i + 2], paused=name.encode() in paused)
-            for i, name in enumerate(names)
+            _stats(name, ready + suspects, delayed, raw, paused=name.encode() in paused)
+            for name, ready, suspects, delayed, raw in zip(names, *(rest[i::4] for i in range(4)), strict=True)
         ]
 
     def pause(self, name: str) -> None:

@@ -113,6 +113,36 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A worker process that is known to be gone.
+
+    Args:
+        worker: Its id.
+        cause: How it ended, for people: ``SIGSEGV``, ``exit code 1``.
+        suspects: What may have killed it; None means whatever it held.
+    """
+
+    worker: str
+    cause: str
+    suspects: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """A worker process whose work was handed out again.
+
+    Args:
+        worker: Its id.
+        handed_out: Executions that it held.
+        given_up: Those of them that became dead letters.
+    """
+
+    worker: str
+    handed_out: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True)
 class DueRow:
     """What is due of one helper: its slots with due time (ms) and mark (empty or ``move:...``)."""
 
@@ -189,9 +219,10 @@ class Scripts:
         """Renew leases; return the workers that have none any more."""
         return [worker.decode() for worker in self._run("renew", lease_ms, *workers)]
 
-    def reap(self, gone: Sequence[str] = (), *, max_lost: int) -> list[tuple[str, int]]:
-        """Hand out again what dead worker processes held; return worker and count for each."""
-        return [(worker.decode(), handed) for worker, handed in self._run("reap", max_lost, *gone)]
+    def reap(self, gone: Sequence[Gone] = ()) -> list[Reaped]:
+        """Hand out again what worker processes held that are gone or whose lease is over."""
+        rows = [[one.worker, one.cause, False if one.suspects is None else list(one.suspects)] for one in gone]
+        return [Reaped(worker.decode(), handed, lost) for worker, handed, lost in self._run("reap", pack(rows))]
 
     def claim(
         self, worker: str, queues: Sequence[str], *, number: int, want: int, will_wait: bool, waited: bool
@@ -270,8 +301,10 @@ __all__ = [
     "Claimed",
     "Due",
     "DueRow",
+    "Gone",
     "PlanEntry",
     "Publication",
+    "Reaped",
     "Scripts",
     "Settlement",
     "SpecChange",

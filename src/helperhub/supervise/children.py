@@ -8,6 +8,7 @@ What happens to a child that ends:
 | ended                            | then                                              |
 |----------------------------------|---------------------------------------------------|
 | after it was asked to stop       | nothing                                           |
+| after it was asked to make room  | it is started again at once                       |
 | with status 0                    | nothing: it is done (burst mode)                  |
 | with status 78 (EX_CONFIG)       | nothing: the next start would fail in the same way |
 | otherwise, also by a signal      | it is started again, after a delay that doubles   |
@@ -24,11 +25,20 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from helperhub.errors import ConfigurationError
+from helperhub.supervise.child_events import (
+    AfterExit,
+    ChildEvent,
+    ChildExited,
+    ChildNotStarted,
+    ChildReady,
+    ChildReported,
+    ChildRestarting,
+    ChildStarted,
+)
 from helperhub.supervise.lifeline import ENVIRONMENT_NAME, ParentEnd, open_pair
 
 _REAP_EVERY_SECONDS = 0.2
@@ -74,81 +84,6 @@ class ChildSpec:
     restart: RestartPolicy = RestartPolicy()
 
 
-class AfterExit(StrEnum):
-    """What follows the end of a child."""
-
-    RESTART = "restart"
-    STOPPED = "stopped"
-    DONE = "done"
-    BAD_CONFIGURATION = "bad_configuration"
-
-
-@dataclass(frozen=True, slots=True)
-class ChildStarted:
-    """The child's process exists."""
-
-    name: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChildReady:
-    """The child says that it is ready."""
-
-    name: str
-    pid: int
-    message: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ChildReported:
-    """The child says anything else."""
-
-    name: str
-    pid: int
-    message: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ChildExited:
-    """The child's process is gone, and reaped."""
-
-    name: str
-    pid: int
-    returncode: int
-    """Exit status; negative for the signal that ended it."""
-    then: AfterExit
-
-    @property
-    def signal_name(self) -> str | None:
-        """Name of the signal that ended it, such as ``SIGKILL``, or None."""
-        if self.returncode >= 0:
-            return None
-        try:
-            return signal.Signals(-self.returncode).name
-        except ValueError:  # real-time signals have no names
-            return f"signal {-self.returncode}"
-
-
-@dataclass(frozen=True, slots=True)
-class ChildNotStarted:
-    """The operating system refused to start the child again."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChildRestarting:
-    """The child is started again after ``delay``."""
-
-    name: str
-    delay: timedelta
-
-
-ChildEvent = ChildStarted | ChildReady | ChildReported | ChildExited | ChildNotStarted | ChildRestarting
-
-
 @dataclass(slots=True)
 class _Child:
     """One process of a spec, from its start until it is reaped. Times are monotonic seconds."""
@@ -159,6 +94,7 @@ class _Child:
     started: float
     failures: int
     stopping: bool = False
+    replacing: bool = False
     kill_at: float | None = None
     line_ended: float | None = None
 
@@ -249,8 +185,29 @@ class Children:
                 continue
             if not child.stopping:
                 child.process.terminate()
+            else:
+                child.replacing = False  # now it is to stop for good
             child.stopping = True
             child.kill_at = time.monotonic() + timeout.total_seconds()
+
+    def replace(self, name: str, *, timeout: timedelta) -> None:
+        """Ask a child to stop as `ask_to_stop` does, and start it again once it has ended."""
+        child = self._running.get(name)
+        if child is not None and not child.stopping:
+            child.replacing = True
+            self.ask_to_stop([name], timeout=timeout)
+
+    def age(self, name: str) -> timedelta:
+        """Return how long ago a running child was started; 0 if it doesn't run."""
+        child = self._running.get(name)
+        return timedelta(seconds=time.monotonic() - child.started if child is not None else 0)
+
+    def kill(self, pid: int) -> None:
+        """Kill a running child, with whatever it started and left in its process group."""
+        for child in self._running.values():
+            if child.process.pid == pid:
+                child.kill_at = 0.0
+        self._kill_overdue()
 
     def stop(self, names: Iterable[str] | None = None, *, timeout: timedelta) -> list[ChildEvent]:
         """Stop these children, or all, and return what happened once they are gone.
@@ -327,7 +284,9 @@ class Children:
             self._forget(child)
             then = _after_exit(child, returncode)
             self._events.append(ChildExited(name, child.process.pid, returncode, then))
-            if then is AfterExit.RESTART:
+            if then is AfterExit.REPLACE:
+                self._waiting[name] = _Waiting(child.spec, 0.0, 0)
+            elif then is AfterExit.RESTART:
                 ran = time.monotonic() - child.started
                 failures = 0 if ran >= child.spec.restart.reset_after.total_seconds() else child.failures
                 self._wait_to_restart(child.spec, failures + 1)
@@ -372,7 +331,7 @@ class Children:
 
 def _after_exit(child: _Child, returncode: int) -> AfterExit:
     if child.stopping:
-        return AfterExit.STOPPED
+        return AfterExit.REPLACE if child.replacing else AfterExit.STOPPED
     if returncode == 0:
         return AfterExit.DONE
     if returncode == ConfigurationError.exit_code:

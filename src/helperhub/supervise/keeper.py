@@ -1,76 +1,135 @@
-"""Holds the leases of worker processes from outside them."""
+"""The keeper: holds the leases of worker processes from outside them, and enforces hard time limits."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from helperhub.errors import StoreError
-from helperhub.store.scripts import Scripts
+from helperhub.store.board import BoardReader, Note
+from helperhub.store.scripts import Gone, Reaped, Scripts, Settlement
 
 _log = logging.getLogger("helperhub.keeper")
 #: A lease is renewed three times before it ends, so that two lost renewals cost nothing.
 _RENEWALS_PER_LEASE = 3
 _RETRY_S = 1.0
+#: The settle script's word for an execution whose process was killed for it.
+_OVERRUN = "overrun"
+_OVERRUN_REASON = "ran past its hard time limit: its process was killed"
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One worker process whose lease is held."""
+
+    pid: int
+    board: BoardReader | None
+    kill: Callable[[int], None]
+    killed_for: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Dead:
+    """One that is gone, until its work is handed out again."""
+
+    gone: Gone
+    overrun: tuple[Note, ...]
 
 
 class Keeper:
     """Renews for the living, not for the stopped, and hands the work of the dead out again.
 
     C code that holds the GIL stops every thread of a worker process, so a worker can't renew its own
-    lease; and a process that is stopped (SIGSTOP, a debugger) must lose it.
+    lease; and a process that is stopped (SIGSTOP, a debugger) must lose it. What a worker process has
+    started stands on its board: so the keeper knows whom to suspect when it dies, and when it has to
+    be killed because an execution ran past its hard limit.
     """
 
-    def __init__(
-        self, scripts: Scripts, *, lease: timedelta, max_lost: int, state_of: Callable[[int], str] | None = None
-    ) -> None:
+    def __init__(self, scripts: Scripts, *, lease: timedelta, state_of: Callable[[int], str] | None = None) -> None:
         """Hold no lease yet.
 
         Args:
             scripts: The store's shard 0.
             lease: How long a worker process may be silent.
-            max_lost: Worker deaths after which an execution is given up.
             state_of: Tells the state of a process; for tests.
         """
         self._scripts = scripts
         self._lease_ms = lease // timedelta(milliseconds=1)
-        self._max_lost = max_lost
         self._state_of = state_of or process_state
-        self._pids: dict[str, int] = {}
-        self._gone: set[str] = set()
+        self._kept: dict[str, _Kept] = {}
+        self._dead: dict[str, _Dead] = {}
         self._renew_at = 0.0
         self._failing = False
 
-    def hold(self, worker: str, pid: int) -> None:
-        """Hold the lease of a worker process that has just registered."""
-        self._pids[worker] = pid
+    def hold(
+        self, worker: str, pid: int, *, board: Path | None = None, kill: Callable[[int], None] | None = None
+    ) -> None:
+        """Hold the lease of a worker process that has just registered.
 
-    def drop(self, worker: str) -> None:
-        """Note that a worker process is dead: its work is handed out again at the next `tick`."""
-        if self._pids.pop(worker, None) is not None:
-            self._gone.add(worker)
+        Args:
+            worker: Its id.
+            pid: Its process.
+            board: Where it notes what it runs; without one there are no hard limits, and whatever
+                it holds is suspected when it dies.
+            kill: Kills it; the default sends SIGKILL to the process alone.
+        """
+        reader = None
+        if board is not None:
+            try:
+                reader = BoardReader(board)
+            except (OSError, ValueError) as error:
+                _log.warning("board_unreadable", extra={"worker_id": worker, "error": str(error)})
+        self._kept[worker] = _Kept(pid, reader, kill or _kill)
 
-    def drop_process(self, pid: int) -> None:
-        """Note that a process is dead; `drop` for whoever knows only its number."""
-        for worker in [name for name, known in self._pids.items() if known == pid]:
-            self.drop(worker)
+    def started(self, worker: str) -> int:
+        """Return how many executions a worker process has started, as far as its board tells."""
+        kept = self._kept.get(worker)
+        return kept.board.started if kept is not None and kept.board is not None else 0
+
+    def worker_of(self, pid: int) -> str | None:
+        """Return the id of the worker process with this number, if its lease is held here."""
+        return next((worker for worker, kept in self._kept.items() if kept.pid == pid), None)
+
+    def drop(self, worker: str, *, cause: str = "its process ended", innocent: bool = False) -> None:
+        """Note that a worker process is dead: its work is handed out again at the next `tick`.
+
+        Args:
+            worker: Its id.
+            cause: How it ended, for people.
+            innocent: It was ended from outside on purpose: nothing it ran is suspected.
+        """
+        kept = self._kept.pop(worker, None)
+        if kept is None:
+            return
+        if innocent or kept.killed_for:
+            suspects: tuple[str, ...] | None = ()
+        else:
+            suspects = None if kept.board is None else tuple(note.id for note in kept.board.notes())
+        if kept.board is not None:
+            kept.board.remove()
+        self._dead[worker] = _Dead(Gone(worker, cause, suspects), kept.killed_for)
 
     @property
     def has_dead(self) -> bool:
         """Whether some dead worker's work isn't handed out again yet."""
-        return bool(self._gone)
+        return bool(self._dead)
 
-    def tick(self) -> list[tuple[str, int]]:
-        """Do what is due now; return the workers whose work was handed out again, with how much.
+    def tick(self) -> list[Reaped]:
+        """Do what is due now; return the workers whose work was handed out again.
 
         Call it at least once a second. Redis being away is told once and tried again.
         """
+        self._kill_overdue()
         now = time.monotonic()
-        if not self._gone and now < self._renew_at:
+        if not self._dead and now < self._renew_at:
             return []
         try:
             handed = self._reap()
@@ -85,21 +144,45 @@ class Keeper:
         self._renew_at = now + self._lease_ms / 1000 / _RENEWALS_PER_LEASE
         return handed
 
-    def _reap(self) -> list[tuple[str, int]]:
-        gone = sorted(self._gone)
+    def _kill_overdue(self) -> None:
+        for worker, kept in self._kept.items():
+            if kept.board is None or kept.killed_for:
+                continue
+            overdue = kept.board.overdue()
+            # One that is stopped isn't late: it loses its lease.
+            if overdue and self._state_of(kept.pid) not in "TtZXx":
+                kept.killed_for = tuple(overdue)
+                for note in overdue:
+                    _log.error("hard_limit_exceeded", extra={"worker_id": worker, "execution_id": note.id})
+                kept.kill(kept.pid)
+
+    def _reap(self) -> list[Reaped]:
+        dead = dict(self._dead)
+        for worker, one in dead.items():
+            if one.overrun:
+                # Before it is reaped: its claims still stand, and these executions are to blame.
+                verdicts = [Settlement(n.id, n.claim, _OVERRUN, reason=_OVERRUN_REASON) for n in one.overrun]
+                self._scripts.settle(worker, verdicts)
         # Also ends leases of other hosts' workers that nobody renews any more.
-        reaped = self._scripts.reap(gone, max_lost=self._max_lost)
-        self._gone.difference_update(gone)
-        for worker, executions in reaped:
-            _log.warning("worker_lost", extra={"worker_id": worker, "handed_out_again": executions})
+        reaped = self._scripts.reap([one.gone for one in dead.values()])
+        for worker in dead:
+            del self._dead[worker]
+        for lost in reaped:
+            fields = {"worker_id": lost.worker, "handed_out_again": lost.handed_out, "given_up": lost.given_up}
+            _log.warning("worker_lost", extra=fields)
         return reaped
 
     def _renew(self) -> None:
-        alive = [worker for worker, pid in self._pids.items() if self._state_of(pid) not in "TtZXx"]
+        alive = [worker for worker, kept in self._kept.items() if self._state_of(kept.pid) not in "TtZXx"]
         if alive:
             for worker in self._scripts.renew(alive, lease_ms=self._lease_ms):
                 # The worker finds out at its next claim and registers again.
                 _log.info("lease_lost", extra={"worker_id": worker})
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def process_state(pid: int) -> str:
@@ -115,3 +198,17 @@ def process_state(pid: int) -> str:
         ["/bin/ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return shown.stdout.strip()[:1] or "X"
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process, bytes (proc(5), ps(1)); 0 when it can't be told."""
+    statm = Path(f"/proc/{pid}/statm")
+    if statm.parent.parent.joinpath("self").exists():
+        try:
+            return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, IndexError, ValueError):
+            return 0
+    shown = subprocess.run(  # noqa: S603 - fixed program, a number for argument
+        ["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return int(shown.stdout.strip() or 0) * 1024

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from helperhub.store.connection import build_client
@@ -34,7 +35,7 @@ _PATIENCE_S = 300.0
 class OwnKeeper:
     """Starts a keeper process, and restarts it if it dies."""
 
-    def __init__(self, *, url: str, hub: str, worker: str, lease: timedelta, max_lost: int) -> None:
+    def __init__(self, *, url: str, hub: str, worker: str, lease: timedelta, board: Path) -> None:
         """Prepare; `start` begins.
 
         Args:
@@ -42,7 +43,7 @@ class OwnKeeper:
             hub: The hub's name.
             worker: This worker process's id.
             lease: How long it may be silent.
-            max_lost: Worker deaths after which an execution is given up.
+            board: Where it notes what it runs.
         """
         self._order = {
             "url": url,
@@ -50,7 +51,7 @@ class OwnKeeper:
             "worker": worker,
             "pid": os.getpid(),
             "lease_ms": lease // timedelta(milliseconds=1),
-            "max_lost": max_lost,
+            "board": str(board),
         }
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,9 +92,9 @@ class OwnKeeper:
 def keep(order: dict[str, Any], stdin: int) -> None:
     """Hold one worker process's lease until ``stdin`` closes or the process is gone, then hand its work out."""
     scripts = Scripts(build_client(order["url"], retries=0), Keys(order["hub"]))
-    keeper = Keeper(scripts, lease=timedelta(milliseconds=order["lease_ms"]), max_lost=order["max_lost"])
+    keeper = Keeper(scripts, lease=timedelta(milliseconds=order["lease_ms"]))
     worker, pid = order["worker"], order["pid"]
-    keeper.hold(worker, pid)
+    keeper.hold(worker, pid, board=Path(order["board"]))
     while not _closed(stdin, _LOOK_S) and process_state(pid) not in "ZXx":
         keeper.tick()
     keeper.drop(worker)

@@ -21,7 +21,7 @@ def find_strays(client: Client, keys: Keys) -> list[str]:
     """Return what is wrong in a hub's keys, one line each; an empty list is as it should be.
 
     Every key is of a kind that `store.keys` lists and of its type. An execution that isn't final
-    stands in exactly one place: ready, delayed, parked or in hand; a final one stands in none of
+    stands in exactly one place: ready, suspects, delayed, parked or in hand; a final one stands in none of
     them, and is in the history or among the dead letters. No index names a record that isn't there.
     What belongs to a worker process goes with it. The counters say how many executions are open.
 
@@ -84,7 +84,7 @@ class _Keyspace:
                 self.found.append(f"{name}: {error}")
 
     def _read_places(self) -> None:
-        for name, kind, _ in self._named("ready", "parked", "delayed", "held", "ended", "of"):
+        for name, kind, _ in self._named("ready", "suspects", "parked", "delayed", "held", "ended", "of"):
             for execution_id in self._ids(name, kind):
                 self.places.setdefault(execution_id, []).append(name)
         for execution_id in self.client.zrange(self._at("dead"), 0, -1):
@@ -107,7 +107,7 @@ class _Keyspace:
         for execution_id, record in self.records.items():
             names = sorted(self.places.get(execution_id, []))
             kinds = sorted({name.partition(":")[0] for name in names})
-            waits = {"ready", "delayed", "parked"} & set(kinds)
+            waits = {"ready", "suspects", "delayed", "parked"} & set(kinds)
             if record.status == "q":
                 right = len(names) == len(waits) == 1
             elif record.status == "r":

@@ -13,6 +13,7 @@ import redis
 
 from helperhub import Hub
 from helperhub.model.execution import Execution, Status
+from helperhub.store.scripts import Gone
 from helperhub.testing.running import working
 
 EndOf = Callable[[Hub, Any], Execution]
@@ -84,7 +85,7 @@ def test_worker_that_lost_its_lease_registers_again_and_goes_on(hub: Hub, end_of
         first = held.send()
         while hub.executions.get(first.message_id).status is not Status.RUNNING:
             pass
-        hub.scripts.reap([hub.worker_id], max_lost=5)
+        hub.scripts.reap([Gone(hub.worker_id, "SIGKILL")])
         release.set()
 
         execution = end_of(hub, first)
@@ -114,7 +115,7 @@ def test_what_hadnt_started_when_the_lease_was_lost_starts_once(hub: Hub, wait_u
         for number in range(1, 6):
             note.send(number)
         wait_until(lambda: claimer.in_hand > 1)
-        hub.scripts.reap([hub.worker_id], max_lost=5)
+        hub.scripts.reap([Gone(hub.worker_id, "SIGKILL")])
         wait_until(lambda: claimer.in_hand == 1)
         release.set()
         hub.broker.join("default", timeout=10_000)

@@ -14,7 +14,7 @@ from helperhub.store.connection import build_client
 from helperhub.store.executions import Executions
 from helperhub.store.keys import Keys
 from helperhub.store.record import Record, unpack_record
-from helperhub.store.scripts import Claimed, PlanEntry, Publication, Scripts, Settlement, SpecChange
+from helperhub.store.scripts import Claimed, Gone, PlanEntry, Publication, Scripts, Settlement, SpecChange
 from helperhub.testing.keyspace import find_strays
 
 HOUR_MS = 3_600_000
@@ -81,6 +81,14 @@ class Store:
         self.publish(id_, **places)
         self.join(worker)
         assert id_ in self.claim_ids(worker, places.get("queue", "default"))
+
+    def reap(
+        self, *workers: str, suspects: Sequence[str] | None = None, cause: str = "SIGKILL"
+    ) -> list[tuple[str, int]]:
+        """Hand out again what these held, and what anybody held whose lease is over."""
+        named = None if suspects is None else tuple(suspects)
+        reaped = self.scripts.reap([Gone(worker, cause, named) for worker in workers])
+        return [(one.worker, one.handed_out) for one in reaped]
 
     def settle(
         self, id_: str, outcome: str = "done", *, worker: str = "w", claim: int | None = None, **more: Any

@@ -39,9 +39,9 @@ def test_running_execution_is_asked_to_stop(store: Store) -> None:
     assert store.scripts.cancel(["a"], reason="") == ["asked"]
 
     assert store.status("a") == "r"
-    assert store.executions.is_cancelled("a")
+    assert store.executions.are_cancelled(["a"])[0]
     store.settle("a", "cancelled")
-    assert not store.executions.is_cancelled("a")
+    assert not store.executions.are_cancelled(["a"])[0]
 
 
 def test_execution_that_is_over_stays_as_it_is(store: Store) -> None:

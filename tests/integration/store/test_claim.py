@@ -176,7 +176,7 @@ def test_execution_that_died_with_its_worker_doesnt_expire_any_more(store: Store
     """It was said to be "not started before its expiry", though a worker process had died running it."""
     now = store.now_ms()
     store.start("a", due_ms=now, expires_ms=now + 5_000)
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
     store.advance(10_000)
     store.join("next")
 

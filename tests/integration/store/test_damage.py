@@ -103,7 +103,7 @@ def test_record_damaged_in_hand_is_set_aside_when_its_worker_dies(store: Store) 
     store.damage("a")
     store.expected_strays = ("a", "count:")
 
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
 
     assert store.ids("dead") == ["a"]
 

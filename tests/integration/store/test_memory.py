@@ -85,7 +85,7 @@ def test_leases_go_on(full: Store) -> None:
     full.join("new")
     assert full.scripts.renew(["w", "new"], lease_ms=30_000) == []
 
-    assert full.scripts.reap(["w"], max_lost=5) == [("w", 1)]
+    assert full.reap("w") == [("w", 1)]
     assert "running" in full.claim_ids("new")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def test_work_of_a_dead_worker_is_handed_out_again_as_another_delivery(store: Store) -> None:
     store.start("a")
 
-    assert store.scripts.reap(["w"], max_lost=5) == [("w", 1)]
+    assert store.reap("w") == [("w", 1)]
 
     store.join("next")
     assert store.claim_ids("next") == ["a"]
@@ -23,11 +23,11 @@ def test_work_of_a_dead_worker_is_handed_out_again_as_another_delivery(store: St
 
 def test_worker_whose_lease_ended_is_reaped_by_anybody(store: Store) -> None:
     store.start("a")
-    assert store.scripts.reap(max_lost=5) == []
+    assert store.reap() == []
 
     store.advance(30_001)
 
-    assert store.scripts.reap(max_lost=5) == [("w", 1)]
+    assert store.reap() == [("w", 1)]
     assert store.status("a") == "q"
 
 
@@ -38,13 +38,13 @@ def test_renewed_lease_keeps_the_work(store: Store) -> None:
     assert store.scripts.renew(["w"], lease_ms=30_000) == []
 
     store.advance(20_000)
-    assert store.scripts.reap(max_lost=5) == []
+    assert store.reap() == []
     assert store.status("a") == "r"
 
 
 def test_lease_of_a_reaped_worker_cant_be_renewed(store: Store) -> None:
     store.join("w")
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
 
     assert store.scripts.renew(["w"], lease_ms=30_000) == ["w"]
     assert store.ids("workers") == []
@@ -52,7 +52,7 @@ def test_lease_of_a_reaped_worker_cant_be_renewed(store: Store) -> None:
 
 def test_verdict_of_a_reaped_worker_is_stale(store: Store) -> None:
     store.start("a")
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
     store.join("next")
     store.claim("next")
 
@@ -64,7 +64,7 @@ def test_verdict_of_a_reaped_worker_is_stale(store: Store) -> None:
 
 def test_worker_that_registers_again_cant_settle_what_it_lost(store: Store) -> None:
     store.start("a")
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
     store.join("w")
     store.claim("w")
 
@@ -74,31 +74,18 @@ def test_worker_that_registers_again_cant_settle_what_it_lost(store: Store) -> N
 
 def test_reaping_twice_hands_nothing_out_twice(store: Store) -> None:
     store.start("a")
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
     before = store.snapshot()
 
-    assert store.scripts.reap(["w"], max_lost=5) == []
+    assert store.reap("w") == []
     assert store.snapshot() == before
-
-
-def test_execution_that_was_lost_too_often_is_given_up(store: Store) -> None:
-    store.publish("a")
-    for worker in ("w1", "w2", "w3"):
-        store.join(worker)
-        store.claim(worker)
-        store.scripts.reap([worker], max_lost=3)
-
-    record = store.record("a")
-    assert record.status == "e"
-    assert record.reason.startswith("worker_lost: 3 worker processes died")
-    assert store.ids("dead") == ["a"]
 
 
 def test_execution_that_somebody_cancelled_ends_with_its_worker(store: Store) -> None:
     store.start("a")
     store.scripts.cancel(["a"], reason="enough")
 
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
 
     assert store.status("a") == "c"
 
@@ -108,7 +95,7 @@ def test_nothing_is_left_of_a_reaped_worker(store: Store) -> None:
     Queues(store.client, store.keys).pause("worker:w")
     store.claim("w", "default", will_wait=True)
 
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
 
     names = [name for name in store.snapshot() if not name.endswith(b":rev")]
     assert names == []
@@ -119,6 +106,6 @@ def test_worker_that_waited_on_a_queue_it_took_up_later_is_rung_no_more(store: S
     store.claim("w", "default", "late", will_wait=True)
     store.scripts.join("w", lease_ms=30_000, about={"queues": "default,late"})
 
-    store.scripts.reap(["w"], max_lost=5)
+    store.reap("w")
 
     assert store.ids("idle", "late") == []

@@ -14,19 +14,17 @@ from pathlib import Path
 import pytest
 
 from helperhub.errors import ConfigurationError
-from helperhub.supervise.children import (
+from helperhub.supervise.child_events import (
     AfterExit,
     ChildEvent,
     ChildExited,
     ChildNotStarted,
     ChildReady,
-    Children,
     ChildReported,
     ChildRestarting,
-    ChildSpec,
     ChildStarted,
-    RestartPolicy,
 )
+from helperhub.supervise.children import Children, ChildSpec, RestartPolicy
 
 SOON = timedelta(seconds=5)
 QUICK = RestartPolicy(min_backoff=timedelta(milliseconds=20), max_backoff=timedelta(milliseconds=80))
@@ -44,7 +42,8 @@ DEAF = (
 SUPERVISOR = """
 import os, sys
 from datetime import timedelta
-from helperhub.supervise.children import Children, ChildReady, ChildSpec
+from helperhub.supervise.child_events import ChildReady
+from helperhub.supervise.children import Children, ChildSpec
 with Children() as children:
     for name in "abc":
         children.start(ChildSpec(name, (sys.executable, "-c", sys.argv[1], name), dict(os.environ)))

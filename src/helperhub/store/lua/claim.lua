@@ -7,15 +7,18 @@
 -- ARGV[4]  1 = the worker will wait for its bell if there is nothing
 -- ARGV[5]  1 = the worker waited for its bell before this call
 -- ARGV[6..] queues, most urgent first
--- Answer   {now ms, ms of the next delayed due time or 0, id, packed record, id, packed record, ...},
+-- Answer   {now ms, ms at which to ask again or 0, id, packed record, id, packed record, ...},
 --          or {-1} when the worker isn't registered (its lease was lost)
 -- Invariant: a claimed execution is in held:<worker> with this claim's token, and in no waiting set.
+-- Invariant: a suspect (LOST > 0) is all that its worker process holds.
 local worker, seq, want = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local held = P .. ':held:' .. worker
+local held, about = P .. ':held:' .. worker, P .. ':worker:' .. worker
+-- A worker that holds a suspect, or empties its hands for one, looks again this soon, ms.
+local LOOK_AGAIN = 10
 if not redis.call('ZSCORE', P .. ':workers', worker) then return {-1} end
 
 local answer = {now, 0}
-local last = redis.call('HMGET', P .. ':worker:' .. worker, 'claim', 'claimed')
+local last = redis.call('HMGET', about, 'claim', 'claimed', 'alone')
 if last[1] == seq then
   for _, id in ipairs(cmsgpack.unpack(last[2])) do
     if redis.call('HGET', held, id) == seq and load_record(id) then
@@ -29,8 +32,21 @@ end
 if ARGV[5] == '1' then
   for i = 6, #ARGV do redis.call('ZREM', P .. ':idle:' .. ARGV[i], worker) end
 end
+local paused = redis.call('SMISMEMBER', P .. ':paused', 'worker:' .. worker, unpack(ARGV, 6))
+local suspended = paused[1] == 1
 
 local claimed = {}
+local function take(id, rec)
+  rec[STATUS] = RUNNING
+  rec[DELIVERY] = rec[DELIVERY] + 1
+  rec[TOKEN] = worker .. '.' .. seq
+  save_record(id, rec)
+  redis.call('HSET', held, id, seq)
+  claimed[#claimed + 1] = id
+  answer[#answer + 1] = id
+  answer[#answer + 1] = FORMAT .. cmsgpack.pack(rec)
+end
+
 local function claim(queue)
   local ready = P .. ':ready:' .. queue
   while #claimed < want do
@@ -42,15 +58,10 @@ local function claim(queue)
       if rec and rec[STATUS] == QUEUED then
         if rec[EXPIRES] > 0 and rec[EXPIRES] < now and rec[DELIVERY] == 0 then
           finish(id, rec, EXPIRED, 'not started before its expiry')
+        elseif rec[LOST] > 0 then
+          redis.call('ZADD', P .. ':suspects:' .. queue, popped[i + 1], id)
         else
-          rec[STATUS] = RUNNING
-          rec[DELIVERY] = rec[DELIVERY] + 1
-          rec[TOKEN] = worker .. '.' .. seq
-          save_record(id, rec)
-          redis.call('HSET', held, id, seq)
-          claimed[#claimed + 1] = id
-          answer[#answer + 1] = id
-          answer[#answer + 1] = FORMAT .. cmsgpack.pack(rec)
+          take(id, rec)
         end
       elseif rec == false then
         quarantine(id, queue)
@@ -59,18 +70,59 @@ local function claim(queue)
   end
 end
 
-local suspended = redis.call('SISMEMBER', P .. ':paused', 'worker:' .. worker) == 1
+local function take_suspect(queue)
+  local popped = redis.call('ZPOPMIN', P .. ':suspects:' .. queue)
+  while popped[1] do
+    local rec = load_record(popped[1])
+    if rec and rec[STATUS] == QUEUED then
+      take(popped[1], rec)
+      redis.call('HSET', about, 'alone', popped[1])
+      return true
+    end
+    if rec == false then quarantine(popped[1], queue) end
+    popped = redis.call('ZPOPMIN', P .. ':suspects:' .. queue)
+  end
+end
+
+-- Whether this worker may claim as usual; if not it has a suspect now, or is to look again soon.
+local function is_free()
+  if last[3] and redis.call('HEXISTS', held, last[3]) == 1 then return false end
+  local serving, suspects = {}, {}
+  for i = 6, #ARGV do
+    if paused[i - 4] == 0 then
+      serving[#serving + 1] = ARGV[i]
+      suspects[#suspects + 1] = P .. ':suspects:' .. ARGV[i]
+    end
+  end
+  if #suspects == 0 or redis.call('EXISTS', unpack(suspects)) == 0 then return true end
+  if redis.call('HLEN', held) == 0 then
+    for _, queue in ipairs(serving) do
+      if take_suspect(queue) then return false end
+    end
+    return true
+  end
+  -- Where all are busy, one worker at a time empties its hands for what must run alone.
+  local draining = redis.call('GET', P .. ':draining')
+  if draining and draining ~= worker then return true end
+  redis.call('SET', P .. ':draining', worker, 'PX', 5000)
+  return false
+end
+
+local free = not suspended and is_free()
 for i = 6, #ARGV do
   local queue = ARGV[i]
-  -- The first of them is for this very worker.
   local promoted = promote_delayed(queue)
-  if promoted > 1 then rings[queue] = (rings[queue] or 0) + promoted - 1 end
-  if not suspended and redis.call('SISMEMBER', P .. ':paused', queue) == 0 then claim(queue) end
+  -- The first of them is for this very worker.
+  if free then promoted = promoted - 1 end
+  if promoted > 0 then rings[queue] = (rings[queue] or 0) + promoted end
+  if free and paused[i - 4] == 0 then claim(queue) end
   local head = redis.call('ZRANGE', P .. ':delayed:' .. queue, 0, 0, 'WITHSCORES')
   if head[2] and (answer[2] == 0 or tonumber(head[2]) < answer[2]) then answer[2] = tonumber(head[2]) end
 end
 if #claimed > 0 then
-  redis.call('HSET', P .. ':worker:' .. worker, 'claim', seq, 'claimed', cmsgpack.pack(claimed), 'claimed_at', now)
+  redis.call('HSET', about, 'claim', seq, 'claimed', cmsgpack.pack(claimed), 'claimed_at', now)
+elseif not free and not suspended then
+  answer[2] = now + LOOK_AGAIN
 elseif ARGV[4] == '1' and not suspended then
   for i = 6, #ARGV do redis.call('ZADD', P .. ':idle:' .. ARGV[i], now, worker) end
 end

@@ -74,9 +74,23 @@ local function make_wait(id, rec)
     -- Whoever sleeps until the next due time must learn that there is an earlier one.
     if redis.call('ZRANGE', delayed, 0, 0)[1] == priority .. id then rings[queue] = (rings[queue] or 0) + 1 end
   else
-    redis.call('ZADD', P .. ':ready:' .. queue, rec[DUE] + (priority - 1) * AGEING_STEP, id)
+    -- What died with its process is a suspect: it waits apart, to be run alone.
+    local set = rec[LOST] > 0 and ':suspects:' or ':ready:'
+    redis.call('ZADD', P .. set .. queue, rec[DUE] + (priority - 1) * AGEING_STEP, id)
     rings[queue] = (rings[queue] or 0) + 1
   end
+end
+
+-- Keep an attempt's error, JSON: the first and the last two tell the story, the rest only costs memory.
+local function add_error(rec, text)
+  if text == '' then return end
+  local errors = rec[ERRORS]
+  if #errors >= 3 then errors[2] = errors[3]; errors[3] = text else errors[#errors + 1] = text end
+end
+
+-- The same for what no Python code could say any more; the letters are those of `pack_error`.
+local function add_own_error(rec, kind, text)
+  add_error(rec, cjson.encode({t = kind, m = text, b = '', a = rec[ATTEMPT], d = now}))
 end
 
 -- Bring a new execution in.
@@ -151,6 +165,7 @@ end
 -- Take an execution that waits out of wherever it waits.
 local function unqueue(id, rec)
   redis.call('ZREM', P .. ':ready:' .. rec[QUEUE], id)
+  redis.call('ZREM', P .. ':suspects:' .. rec[QUEUE], id)
   redis.call('ZREM', P .. ':delayed:' .. rec[QUEUE], rec[PRIORITY] .. id)
   if redis.call('ZREM', P .. ':parked:' .. rec[HELPER], id) == 1 then count(rec[QUEUE], 'parked', -1) end
 end

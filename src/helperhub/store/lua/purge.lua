@@ -20,6 +20,7 @@ end
 repeat
   local before = purged
   purge(P .. ':ready:' .. queue, 1)
+  if purged < limit then purge(P .. ':suspects:' .. queue, 1) end
   if purged < limit then purge(P .. ':delayed:' .. queue, 2) end
 until purged == before or purged == limit
 rings[queue] = nil

@@ -1,44 +1,62 @@
 #!lua flags=allow-oom
--- Hand out again what worker processes held whose lease is over, or that are known to be gone.
+-- Hand out again what worker processes held that are gone, or whose lease is over.
 -- KEYS[1]  the shard's prefix
--- ARGV[1]  an execution lost this often with its worker is given up
--- ARGV[2..] ids of worker processes that are known to be gone, whatever their lease says
--- Answer   array of {worker id, executions handed out again}
+-- ARGV[1]  msgpack array of {worker process's id, how it ended, suspects: ids, or false for all it held}:
+--          processes that are known to be gone, whatever their lease says
+-- Answer   array of {worker id, executions handed out again, executions given up}
 -- Invariant: what a reaped worker still settles is stale, for its claims are gone.
-local gone = {}
-for i = 2, #ARGV do gone[#gone + 1] = ARGV[i] end
+-- A suspect may have killed its process. It is next run alone (claim.lua); LOST is 1 for a suspect, and one more
+-- for each process that died while it ran alone there.
+local DEATHS_ALONE = 2
+local gone = cmsgpack.unpack(ARGV[1])
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', now, 'LIMIT', 0, 100)) do
-  gone[#gone + 1] = worker
+  gone[#gone + 1] = {worker, 'its lease ended', false}
 end
+
+local function hand_out(id, rec, cause, suspected, alone)
+  if redis.call('SREM', P .. ':cancel', id) == 1 then
+    finish(id, rec, CANCELLED, 'cancelled')
+    return false
+  end
+  rec[REASON] = 'handed out again: ' .. cause
+  if suspected then
+    rec[LOST] = math.max(rec[LOST], 1) + (alone and 1 or 0)
+    add_own_error(rec, 'WorkerLost', cause)
+  end
+  if rec[LOST] > DEATHS_ALONE then
+    finish(id, rec, ERROR, 'worker_lost: ' .. cause .. ', ' .. DEATHS_ALONE .. ' times while it ran alone')
+    return true
+  end
+  make_wait(id, rec)
+  return false
+end
+
 local answer = {}
-for _, worker in ipairs(gone) do
+for _, entry in ipairs(gone) do
+  local worker, cause, suspects = entry[1], entry[2], entry[3]
   local held = redis.call('HGETALL', P .. ':held:' .. worker)
-  local handed = 0
+  local about = redis.call('HMGET', P .. ':worker:' .. worker, 'queues', 'alone')
+  local is_suspect = {}
+  for _, id in ipairs(suspects or {}) do is_suspect[id] = true end
+  local handed, given_up = 0, 0
   for i = 1, #held, 2 do
     local id = held[i]
     local rec = load_record(id)
     if rec and rec[STATUS] == RUNNING and rec[TOKEN] == worker .. '.' .. held[i + 1] then
-      rec[LOST] = rec[LOST] + 1
       handed = handed + 1
-      if redis.call('SREM', P .. ':cancel', id) == 1 then
-        finish(id, rec, CANCELLED, 'cancelled')
-      elseif rec[LOST] >= tonumber(ARGV[1]) then
-        finish(id, rec, ERROR, 'worker_lost: ' .. rec[LOST] .. ' worker processes died with it in hand')
-      else
-        make_wait(id, rec)
-      end
+      local lost = hand_out(id, rec, cause, not suspects or is_suspect[id] or false, about[2] == id)
+      if lost then given_up = given_up + 1 end
     elseif rec == false then
       quarantine(id)
     end
   end
   local known = redis.call('ZREM', P .. ':workers', worker)
-  local queues = redis.call('HGET', P .. ':worker:' .. worker, 'queues')
-  if queues then
-    for queue in string.gmatch(queues, '[^,]+') do redis.call('ZREM', P .. ':idle:' .. queue, worker) end
+  if about[1] then
+    for queue in string.gmatch(about[1], '[^,]+') do redis.call('ZREM', P .. ':idle:' .. queue, worker) end
   end
   redis.call('DEL', P .. ':held:' .. worker, P .. ':worker:' .. worker, P .. ':bell:' .. worker)
   redis.call('SREM', P .. ':paused', 'worker:' .. worker)
-  if known == 1 or handed > 0 then answer[#answer + 1] = {worker, handed} end
+  if known == 1 or handed > 0 then answer[#answer + 1] = {worker, handed, given_up} end
 end
 flush()
 return answer

@@ -8,13 +8,8 @@
 -- Invariant: a verdict is carried out only under the claim that it was made under, and once.
 local worker = ARGV[1]
 local held = P .. ':held:' .. worker
-
-local function add_error(rec, text)
-  if text == '' then return end
-  local errors = rec[ERRORS]
-  -- The first error and the last two tell the story; the rest only costs memory.
-  if #errors >= 3 then errors[2] = errors[3]; errors[3] = text else errors[#errors + 1] = text end
-end
+-- The default `RetryPolicy`, ms.
+local OVERRUN_BACKOFF, MAX_OVERRUN_BACKOFF = 15000, 3600000
 
 local function settle(v)
   local id, outcome = v[1], v[3]
@@ -47,6 +42,13 @@ local function settle(v)
     return 1
   end
   add_error(rec, v[8])
+  rec[LOST] = 0
+  if outcome == 'overrun' then
+    -- Its process was killed: nobody there could decide any more.
+    add_own_error(rec, 'HardTimeLimitExceeded', v[6])
+    outcome = rec[ATTEMPT] < rec[MAX_ATTEMPTS] and 'retry' or 'dead'
+    v[5] = math.min(OVERRUN_BACKOFF * 2 ^ math.min(rec[ATTEMPT] - 1, 20), MAX_OVERRUN_BACKOFF)
+  end
   if outcome == 'done' then
     rec[RESULT] = v[7]
     finish(id, rec, SUCCESS, v[6])
