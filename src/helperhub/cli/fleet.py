@@ -45,7 +45,7 @@ class Fleet:
         """Start this many worker processes."""
         for number in range(1, processes + 1):
             argv = (sys.executable, "-m", "helperhub", "worker-process")
-            self.children.start(ChildSpec(f"{_PREFIX}{number}", argv, self.environ))
+            self.children.start(ChildSpec(f"{_PREFIX}{number}", argv, self.environ, says_done=True))
 
     def look(self) -> list[ChildEvent]:
         """Wait a moment, renew leases, hand out the work of the dead; return what happened to any child."""

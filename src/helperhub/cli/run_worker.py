@@ -87,6 +87,8 @@ def run_worker_process(*, env_files: Sequence[Path] | None) -> int:
     _wait_for_end(hub, stopping)
     worker.stop(timeout=int(settings.shutdown_timeout.total_seconds() * 1000))
     hub.close()
+    if lifeline is not None:
+        lifeline.send({"event": "done"})
     return 0
 
 

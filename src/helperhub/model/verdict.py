@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     #: Started, and interrupted by a stopping worker: it goes back and no attempt is used up.
     INTERRUPTED = "interrupted"
+    #: Said by the keeper: its process was killed for it, because it ran past its hard limit.
+    OVERRUN = "overrun"
     #: Never started here: it goes back as it came and the delivery isn't counted.
     RETURNED = "returned"
 

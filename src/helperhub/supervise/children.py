@@ -9,7 +9,7 @@ What happens to a child that ends:
 |----------------------------------|---------------------------------------------------|
 | after it was asked to stop       | nothing                                           |
 | after it was asked to make room  | it is started again at once                       |
-| with status 0                    | nothing: it is done (burst mode)                  |
+| with status 0                    | nothing: it is done (burst mode), if it said so   |
 | with status 78 (EX_CONFIG)       | nothing: the next start would fail in the same way |
 | otherwise, also by a signal      | it is started again, after a delay that doubles   |
 """
@@ -76,12 +76,15 @@ class ChildSpec:
         argv: Program and arguments.
         env: Its whole environment; the lifeline is added.
         restart: When it is started again.
+        says_done: Whether it says ``{"event": "done"}`` before it ends by itself; without that an end
+            with status 0 is as unexpected as any other.
     """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     restart: RestartPolicy = RestartPolicy()
+    says_done: bool = False
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ class _Child:
     failures: int
     stopping: bool = False
     replacing: bool = False
+    is_done: bool = False
     kill_at: float | None = None
     line_ended: float | None = None
 
@@ -268,6 +272,7 @@ class Children:
 
     def _hear(self, child: _Child) -> None:
         for message in child.line.receive():
+            child.is_done = child.is_done or message.get("event") == "done"
             said = ChildReady if message.get("event") == "ready" else ChildReported
             self._events.append(said(child.spec.name, child.process.pid, message))
         if child.line.has_ended:
@@ -332,7 +337,7 @@ class Children:
 def _after_exit(child: _Child, returncode: int) -> AfterExit:
     if child.stopping:
         return AfterExit.REPLACE if child.replacing else AfterExit.STOPPED
-    if returncode == 0:
+    if returncode == 0 and (child.is_done or not child.spec.says_done):
         return AfterExit.DONE
     if returncode == ConfigurationError.exit_code:
         return AfterExit.BAD_CONFIGURATION

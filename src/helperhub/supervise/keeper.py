@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from helperhub.errors import StoreError
+from helperhub.model.verdict import Outcome
 from helperhub.store.board import BoardReader, Note
 from helperhub.store.scripts import Gone, Reaped, Scripts, Settlement
 
@@ -21,8 +22,6 @@ _log = logging.getLogger("helperhub.keeper")
 #: A lease is renewed three times before it ends, so that two lost renewals cost nothing.
 _RENEWALS_PER_LEASE = 3
 _RETRY_S = 1.0
-#: The settle script's word for an execution whose process was killed for it.
-_OVERRUN = "overrun"
 _OVERRUN_REASON = "ran past its hard time limit: its process was killed"
 
 
@@ -161,7 +160,9 @@ class Keeper:
         for worker, one in dead.items():
             if one.overrun:
                 # Before it is reaped: its claims still stand, and these executions are to blame.
-                verdicts = [Settlement(n.id, n.claim, _OVERRUN, reason=_OVERRUN_REASON) for n in one.overrun]
+                verdicts = [
+                    Settlement(n.id, n.claim, Outcome.OVERRUN.value, reason=_OVERRUN_REASON) for n in one.overrun
+                ]
                 self._scripts.settle(worker, verdicts)
         # Also ends leases of other hosts' workers that nobody renews any more.
         reaped = self._scripts.reap([one.gone for one in dead.values()])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,3 +84,48 @@ def publish(hub: Hub) -> Publish:
         return id_
 
     return publish
+
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def environ(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str, hub_name: str) -> Mapping[str, str]:
+    """The environment of processes that have the test module's ``PLUGIN`` installed, and its ``SETTINGS``."""
+    (tmp_path / "holding.py").write_text(request.module.PLUGIN)
+    metadata = tmp_path / "helperhub_holding-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: helperhub-holding\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[helperhub]\nholding = holding\n")
+    return {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "HELPERHUB_REDIS_URL": redis_url,
+        "HELPERHUB_HUB": hub_name,
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_LOG__LEVEL": "error",
+        **getattr(request.module, "SETTINGS", {}),
+    }
+
+
+@pytest.fixture
+def start(environ: Mapping[str, str]) -> Iterator[Start]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*argv: str, **settings: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([sys.executable, "-m", *argv], env={**environ, **settings})
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(30)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it didn't happen in time"
+        time.sleep(0.02)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import dramatiq
-import pytest
 
 from helperhub.hub import Hub
 from helperhub.model.execution import Execution, Status
 from helperhub.model.instant import to_stamp
 from helperhub.services.executions import ExecutionFilter
+
+from .conftest import Start, wait_for
 
 PLUGIN = """
 import os, time
@@ -40,47 +37,6 @@ def helperhub_register(hub):
     hub.add(hold)
     hub.add(tick)
 """
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def environ(tmp_path: Path, redis_url: str, hub_name: str) -> Mapping[str, str]:
-    (tmp_path / "holding.py").write_text(PLUGIN)
-    metadata = tmp_path / "helperhub_holding-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: helperhub-holding\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[helperhub]\nholding = holding\n")
-    return {
-        **os.environ,
-        "PYTHONPATH": str(tmp_path),
-        "HELPERHUB_REDIS_URL": redis_url,
-        "HELPERHUB_HUB": hub_name,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
-        "HELPERHUB_LOG__LEVEL": "error",
-    }
-
-
-@pytest.fixture
-def start(environ: Mapping[str, str]) -> Iterator[Start]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*argv: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-m", *argv], env=dict(environ))
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.terminate()
-    for process in started:
-        process.wait(30)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.02)
 
 
 def held(log: Path) -> list[int]:
