@@ -10,8 +10,10 @@ import jobs
 from helperhub import Hub
 from helperhub.settings import load_settings
 from helperhub.telemetry.logs import setup_logging
+from helperhub.testing.running import KNOWN_KEYS
 
 os.environ["HELPERHUB_REDIS_URL"] = os.environ["BENCH_URL"]
+os.environ["HELPERHUB_SIGNING__KEYS"] = KNOWN_KEYS
 setup_logging(level="error")
 hub = Hub(load_settings([]), os.environ["BENCH_URL"])
 hub.keep_own_lease()

@@ -5,20 +5,23 @@ Importing it builds the hub from the environment and declares the actors of ever
 
 from __future__ import annotations
 
+import sys
+
 from helperhub.errors import HelperHubError
 from helperhub.hub import Hub
 from helperhub.telemetry.logs import quiet_dramatiq
 
 try:
     hub = Hub.from_env()
+    hub.require_trust()
     hub.keep_own_lease()
     hub.start_reports()
     hub.load_plugins()
     hub.register(only_new=True)
 except HelperHubError as error:
-    # One clean line instead of a traceback: these are the operator's to mend.
-    message = f"helperhub: {error}"
-    raise SystemExit(message) from None
+    # One clean line instead of a traceback: these are the operator's to mend. Dramatiq's command ends with the code.
+    sys.stderr.write(f"helperhub: {error}\n")
+    raise SystemExit(error.exit_code) from None
 
 quiet_dramatiq()
 broker = hub.broker

@@ -24,20 +24,25 @@ from helperhub.model.identity import new_execution_id
 from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.planner import Planner
 from helperhub.scheduler.records import RecordOf
-from helperhub.services.failure_notice import GivenUp, NoticeTargets, build_notice_helper
+from helperhub.services.failure_notice import NOTICE_HELPER, GivenUp, NoticeTargets, build_notice_helper
 from helperhub.services.profiles import Profiles, QueueRules
 from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
 from helperhub.store.bell import Bell
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.connection import build_client
+from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
 from helperhub.store.keys import Keys
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.scripts import Scripts
+from helperhub.supervise.embedded import is_url_of
 from helperhub.supervise.keeper import Keeper
+from helperhub.supervise.key_file import read_key_file
 from helperhub.supervise.own_keeper import OwnKeeper
 from helperhub.telemetry.logs import set_log_context
 from helperhub.telemetry.sentry import start_sentry
+from helperhub.trust.keyring import HelperKeys, parse_helper_keys, parse_ring
+from helperhub.trust.signing import USE, Signatures
 
 if TYPE_CHECKING:
     from helperhub.plugins.loader import Plugins
@@ -64,7 +69,39 @@ class Assembly:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Specs, overrides and plan."""
-        return Catalogue(self.scripts.client, self.scripts.keys)
+        return Catalogue(self.scripts.client, self.scripts.keys, self.signatures)
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        """What is signed and checked, and by which keys.
+
+        Raises:
+            ConfigurationError: The keys in the data directory can't be used.
+        """
+        signing = self.settings.signing
+        given = parse_helper_keys(signing.helper_keys.get_secret_value()) if signing.helper_keys else {}
+        ring = parse_ring(signing.keys.get_secret_value()) if signing.keys else None
+        if ring is None and not given and signing.enabled and self._is_embedded:
+            ring = read_key_file(self.settings.data_dir)
+        return Signatures(self.settings.hub, HelperKeys(ring, given, use=USE), enabled=signing.enabled)
+
+    @cached_property
+    def envelopes(self) -> Envelopes:
+        """What executions are given: signed for them, and checked before they run."""
+        return Envelopes(self.signatures)
+
+    def require_trust(self, *, for_every_helper: bool = False) -> None:
+        """Refuse to work for a hub that has no signing key and doesn't do without by name.
+
+        Args:
+            for_every_helper: Keys of single helpers aren't enough: schedulers sign for all.
+
+        Raises:
+            ConfigurationError: There is no key, or not the one that is needed.
+        """
+        if for_every_helper:
+            self.signatures.require_all()
+        self.signatures.require(NOTICE_HELPER if self.settings.on_failure.configured else "")
 
     @cached_property
     def records(self) -> Records:
@@ -102,7 +139,12 @@ class Assembly:
             log_fields=set_log_context,
         )
         return HelperHubBroker(
-            self.scripts, bell, options=options, profiles=self.profiles, middleware=build_middleware(policies)
+            self.scripts,
+            bell,
+            options=options,
+            profiles=self.profiles,
+            envelopes=self.envelopes,
+            middleware=build_middleware(policies),
         )
 
     def load_plugins(self) -> Plugins:
@@ -151,6 +193,11 @@ class Assembly:
         found = resolve_queue(self.settings, queue)
         return QueueRules(found.time_limit, found.max_attempts, found.result_ttl, found.max_depth or 0)
 
+    @property
+    def _is_embedded(self) -> bool:
+        # `up` tells its children the embedded server's URL as if it were configured.
+        return self.settings.redis_url is None or is_url_of(self.settings.data_dir, self.url)
+
     @cached_property
     def _queue_store(self) -> QueueStore:
         return QueueStore(self.scripts.client, self.scripts.keys)
@@ -161,7 +208,7 @@ class Assembly:
 
     @cached_property
     def _record_of(self) -> RecordOf:
-        return RecordOf(lambda queue: self.rules_of(queue).max_attempts)
+        return RecordOf(lambda queue: self.rules_of(queue).max_attempts, self.envelopes)
 
     @cached_property
     def _planner(self) -> Planner:

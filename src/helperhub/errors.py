@@ -13,6 +13,7 @@
     |   |-- StoreUnavailable        code "store_unavailable"    69  Redis can't be reached, or not yet
     |   |-- StoreRefused            code "store_refused"        69  Redis is out of memory or read-only
     |   `-- CorruptRecord           code "corrupt_record"       69  a value in Redis can't be decoded
+    |       `-- UntrustedRecord     code "untrusted_record"     69  its signature or encryption isn't right
     |-- ConfigurationError          code "configuration"        78  settings, plugins or versions don't fit
     `-- ServerStartError            code "server_start"         69  the embedded server didn't start
 
@@ -38,6 +39,7 @@ __all__ = [
     "StoreRefused",
     "StoreUnavailable",
     "TooLarge",
+    "UntrustedRecord",
     "UsageError",
 ]
 
@@ -137,6 +139,12 @@ class CorruptRecord(StoreError):
     """A value in Redis can't be decoded."""
 
     code = "corrupt_record"
+
+
+class UntrustedRecord(CorruptRecord):
+    """A value in Redis wasn't signed, or not for what it stands for, or can't be decrypted."""
+
+    code = "untrusted_record"
 
 
 class ConfigurationError(HelperHubError):

@@ -63,7 +63,7 @@ class Hub(Assembly):
     def executions(self) -> Executions:
         """List, show, cancel, replay and wait for executions."""
         expires = self._expires_after_of
-        return Executions(self.scripts, self.records, self._queue_store, self.plan, expires)
+        return Executions(self.scripts, self.records, self._queue_store, self.plan, expires, self.envelopes)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:

@@ -81,3 +81,24 @@ def test_importing_any_module_but_actors_has_no_effect() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_nobody_reads_or_writes_objects_that_run_code_when_they_are_read() -> None:
+    """What comes from Redis may come from anybody: no pickle anywhere."""
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE.parents[1] / "plugins").glob("*/src/**/*.py")]
+    told = {
+        f"{path.name}: {name}"
+        for path in files
+        for name in imported_modules(path)
+        if name.split(".")[0] in {"pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "yaml"}
+        or name == "dramatiq.encoder"
+    }
+    called = {
+        f"{path.name}: {node.func.id}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"eval", "exec"}
+    }
+
+    assert len(files) > 100
+    assert told | called == set()

@@ -18,15 +18,22 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from helperhub.broker.claimer import Claimer, ClaimerOptions
 from helperhub.broker.consumer import HelperHubConsumer
 from helperhub.broker.message import as_claimed
-from helperhub.broker.publishing import ProfileSource, build_publication, check_actor_name, delay_to_ms
+from helperhub.broker.publishing import (
+    ProfileSource,
+    build_publication,
+    check_actor_name,
+    delay_to_ms,
+    readdress,
+)
 from helperhub.broker.settler import Settler
 from helperhub.broker.vitality import Vitality
 from helperhub.errors import CorruptRecord, QueueFull, StoreError, UsageError
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.bell import Bell
 from helperhub.store.board import Board
+from helperhub.store.envelope import Envelopes
 from helperhub.store.queues import Queues
-from helperhub.store.scripts import Gone, Publication, Scripts
+from helperhub.store.scripts import ID_TAKEN, Gone, Publication, Scripts
 
 _log = logging.getLogger("helperhub.broker")
 #: Publications in one call; bounds the time that the script holds Redis.
@@ -64,6 +71,7 @@ class HelperHubBroker(Broker):
         *,
         options: BrokerOptions,
         profiles: ProfileSource,
+        envelopes: Envelopes,
         middleware: Sequence[Middleware],
     ) -> None:
         """Build the broker; nothing connects before it is used.
@@ -73,6 +81,7 @@ class HelperHubBroker(Broker):
             bell: This process's bell.
             options: How it behaves.
             profiles: Looks up what the catalogue says of a helper.
+            envelopes: Signs what is enqueued, and checks what is claimed.
             middleware: The policies, in order.
         """
         super().__init__(middleware=[*middleware, _WorkerLife(self)])
@@ -80,6 +89,7 @@ class HelperHubBroker(Broker):
         self.options = options
         self._bell = bell
         self._profiles = profiles
+        self.envelopes = envelopes
         self._waiting = Queues(scripts.client, scripts.keys)
         self.claimer: Claimer | None = None
         self.settler: Settler | None = None
@@ -143,10 +153,17 @@ class HelperHubBroker(Broker):
             profile_of=self._profiles,
             actor_options=actor.options if actor else {},
             max_payload=self.options.max_payload,
+            envelopes=self.envelopes,
         )
 
     def _publish(self, publications: Sequence[Publication], *, already: int) -> list[str]:
         answers = self.scripts.publish(publications)
+        # A message that was sent before: the id is part of what is signed, so another one is signed for anew.
+        taken = [position for position, (code, _) in enumerate(answers) if code == ID_TAKEN]
+        if taken:
+            again = self.scripts.publish([readdress(publications[position], self.envelopes) for position in taken])
+            for position, answer in zip(taken, again, strict=True):
+                answers[position] = answer
         for position, (code, text) in enumerate(answers):
             if code == -1:
                 queue = publications[position].record.queue
@@ -207,7 +224,12 @@ class HelperHubBroker(Broker):
             self._bell,
             worker,
             board=self.board,
-            options=ClaimerOptions(threads, self.options.lease_ms, {**self.options.about, "threads": str(threads)}),
+            options=ClaimerOptions(
+                threads,
+                self.options.lease_ms,
+                {**self.options.about, "threads": str(threads)},
+                open_body=self.envelopes.open,
+            ),
             settle=self.settler.add,
             on_unreadable=_log_unreadable,
         )

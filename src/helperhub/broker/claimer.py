@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from helperhub.broker.message import ClaimedMessage, open_claim
+from helperhub.broker.message import ClaimedMessage, OpenBody, open_claim
 from helperhub.errors import CorruptRecord, HelperHubError
 from helperhub.model.verdict import Outcome
 from helperhub.store.bell import Bell
@@ -41,11 +41,13 @@ class ClaimerOptions:
         threads: Worker threads of this process.
         lease_ms: How long this process may be silent.
         about: What the process says of itself in the worker registry.
+        open_body: Checks and opens what a claimed execution was given.
     """
 
     threads: int
     lease_ms: int
     about: Mapping[str, str]
+    open_body: OpenBody
 
 
 class Claimer:
@@ -260,7 +262,8 @@ class Claimer:
 
     def _hand_over(self, execution_id: str, raw: bytes) -> None:
         try:
-            message = open_claim(execution_id, raw, claim=self._number, claimed_at=self.last_claim_at)
+            open_body = self._options.open_body
+            message = open_claim(execution_id, raw, open_body, claim=self._number, claimed_at=self.last_claim_at)
         except CorruptRecord as error:
             self._on_unreadable(execution_id, error)
             self._settle(Settlement(execution_id, self._number, Outcome.DEAD.value, reason=error.message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dramatiq import Message, MessageProxy
@@ -9,8 +10,11 @@ from dramatiq import Message, MessageProxy
 from helperhub.model.execution import AttemptError
 from helperhub.model.helper import split_key
 from helperhub.model.verdict import Verdict
-from helperhub.store.record import Envelope, Record, unpack_envelope, unpack_record
+from helperhub.store.record import Envelope, Record, unpack_record
 from helperhub.store.scripts import Publication
+
+#: Returns what an execution was given, by its id and record; raises `CorruptRecord` for what mustn't run.
+OpenBody = Callable[[str, Record], Envelope]
 
 
 class ClaimedMessage(MessageProxy):
@@ -31,13 +35,9 @@ class ClaimedMessage(MessageProxy):
         returned: It went back to the queue before it started; nothing here may run it.
     """
 
-    def __init__(self, execution_id: str, record: Record, *, claim: int, claimed_at: float) -> None:
-        """Build the message from ``record``.
-
-        Raises:
-            CorruptRecord: Its envelope can't be decoded.
-        """
-        self.envelope = unpack_envelope(record.body) if record.body else Envelope()
+    def __init__(self, execution_id: str, record: Record, envelope: Envelope, *, claim: int, claimed_at: float) -> None:
+        """Build the message from ``record`` and what its body was opened to."""
+        self.envelope = envelope
         super().__init__(
             Message(
                 queue_name=record.queue,
@@ -68,13 +68,15 @@ class ClaimedMessage(MessageProxy):
         return f"{self.record.helper} ({self.execution_id})"
 
 
-def open_claim(execution_id: str, raw: bytes, *, claim: int, claimed_at: float) -> ClaimedMessage:
+def open_claim(execution_id: str, raw: bytes, open_body: OpenBody, *, claim: int, claimed_at: float) -> ClaimedMessage:
     """Return the message that a claimed record holds.
 
     Raises:
+        UntrustedRecord: ``open_body`` refuses it: nobody with a key enqueued this.
         CorruptRecord: Record or envelope can't be decoded.
     """
-    return ClaimedMessage(execution_id, unpack_record(raw), claim=claim, claimed_at=claimed_at)
+    record = unpack_record(raw)
+    return ClaimedMessage(execution_id, record, open_body(execution_id, record), claim=claim, claimed_at=claimed_at)
 
 
 def as_claimed(message: Any) -> ClaimedMessage | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -14,7 +14,8 @@ from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import PRIORITIES, Overlap
 from helperhub.model.identity import new_execution_id
-from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms, pack_envelope, to_json
+from helperhub.store.envelope import Envelopes
+from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms, to_json, write_envelope
 from helperhub.store.scripts import Publication
 
 #: ``max_retries=None`` is Dramatiq's "for ever".
@@ -61,6 +62,7 @@ def build_publication(
     profile_of: Callable[[str, str], Profile],
     actor_options: Mapping[str, Any],
     max_payload: int,
+    envelopes: Envelopes,
 ) -> Publication:
     """Return what enqueues ``message``.
 
@@ -73,34 +75,44 @@ def build_publication(
         profile_of: Looks its helper up.
         actor_options: Options of its actor; ``max_retries`` counts.
         max_payload: Largest arguments, bytes.
+        envelopes: Signs what it is given.
 
     Raises:
         UsageError: An option is out of range, or the payload is not JSON or too large.
+        ConfigurationError: There is no key to sign with.
     """
     options = dict(message.options)
     own = {name: options.pop(name) for name in _OWN_OPTIONS if name in options}
     helper = message.actor_name if not own.get("instance") else f"{message.actor_name}/{own['instance']}"
     profile = profile_of(helper, message.queue_name)
-    body = pack_envelope(Envelope(message.args, dict(message.kwargs), options))
-    if len(body) > max_payload:
-        text = f"The payload of '{helper}' has {len(body)} bytes, {max_payload} are allowed."
-        raise TooLarge(text, hint="Store it elsewhere and send its place, or raise HELPERHUB_MAX_PAYLOAD.")
+    expires_ms = expiry_ms(None, _expires_after(own.get("expires_after", profile.expires_after)))
+    text = write_envelope(Envelope(message.args, dict(message.kwargs), options, expires_ms))
+    if len(text) > max_payload:
+        problem = f"The payload of '{helper}' has {len(text)} bytes, {max_payload} are allowed."
+        raise TooLarge(problem, hint="Store it elsewhere and send its place, or raise HELPERHUB_MAX_PAYLOAD.")
     call = new_execution_id()
     record = Record(
         helper=helper,
         queue=message.queue_name,
         priority=_priority(own.get("priority", profile.priority)),
-        expires_ms=expiry_ms(None, _expires_after(own.get("expires_after", profile.expires_after))),
+        expires_ms=expires_ms,
         max_attempts=_max_attempts(options, actor_options, profile),
         trigger=Trigger(own.get("trigger", Trigger.CODE)).value,
         replay_of=own.get("replay_of") or "",
-        body=body,
         metadata=to_json(own["metadata"], what="The metadata") if own.get("metadata") else b"",
         call="" if own.get("keyed") else call[-8:],
         overlap=CODE_BY_OVERLAP[profile.overlap],
     )
+    record.body = envelopes.pack_content(message.message_id, record, text)
     other = "" if own.get("keyed") else call
     return Publication(message.message_id, record, other_id=other, delay_ms=max(0, delay_ms), bound=profile.bound)
+
+
+def readdress(publication: Publication, envelopes: Envelopes) -> Publication:
+    """Return ``publication`` under its other id, signed for that: the first belongs to another call."""
+    envelope = envelopes.open(publication.id, publication.record)
+    body = envelopes.pack(publication.other_id, publication.record, envelope)
+    return replace(publication, id=publication.other_id, record=replace(publication.record, body=body))
 
 
 def check_actor_name(name: str) -> None:

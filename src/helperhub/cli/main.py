@@ -30,6 +30,7 @@ COMMANDS = {
     "next": LazyCommand("helperhub.cli.next_times:next_times", "Show when a schedule would fire.", _SEE),
     "plugins": LazyCommand("helperhub.cli.plugins:plugins", "List what is installed, and what is broken.", _SETUP),
     "config": LazyCommand("helperhub.cli.config:config", "Show and check the settings.", _SETUP),
+    "trust": LazyCommand("helperhub.cli.trust:trust", "Make and rotate the keys that sign work.", _SETUP),
     "doctor": LazyCommand("helperhub.cli.doctor:doctor", "Check Redis, plugins, clock and processes.", _SETUP),
 }
 

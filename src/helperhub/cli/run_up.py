@@ -21,6 +21,7 @@ from helperhub.settings import LoadedSettings
 from helperhub.supervise.child_events import AfterExit, ChildEvent, ChildExited, ChildReady
 from helperhub.supervise.children import Children, ChildSpec
 from helperhub.supervise.embedded import EmbeddedServer
+from helperhub.supervise.key_file import make_key_file
 
 _STOP_SCHEDULER = timedelta(seconds=5)
 _START = timedelta(seconds=60)
@@ -53,7 +54,9 @@ def run_up(*, env_files: Sequence[Path] | None, demo: bool = False, duration: ti
             changes["HELPERHUB_LOG__LEVEL"] = level
         environ = child_environment(loaded, env_files, url=url, changes=changes)
         children = stack.enter_context(Children())
-        run = _Run(Hub(loaded, url), children, environ, stopping, shown)
+        hub = Hub(loaded, url)
+        hub.require_trust(for_every_helper=True)
+        run = _Run(hub, children, environ, stopping, shown)
         return run.work(duration)
 
 
@@ -130,6 +133,9 @@ def _server(loaded: LoadedSettings) -> Iterator[str]:
         return
     # In the main thread: the server's parent-death signal goes by the thread that started it.
     with EmbeddedServer.start(loaded.settings.data_dir) as server:
+        signing = loaded.settings.signing
+        if signing.enabled and signing.keys is None:
+            make_key_file(loaded.settings.data_dir, f"{datetime.now(UTC):%Y%m%d}")
         yield server.url
 
 

@@ -48,6 +48,7 @@ def run_worker(
     }
     environ = child_environment(loaded, env_files, url=find_url(loaded), changes=changes)
     hub = Hub(loaded, environ["HELPERHUB_REDIS_URL"])
+    hub.require_trust()
     stopping = stop_signals()
     bad = False
     with Children() as children:
@@ -71,6 +72,7 @@ def run_worker_process(*, env_files: Sequence[Path] | None) -> int:
     lifeline = Lifeline.from_environment(loaded.environ)
     stopping = stop_signals()
     hub = Hub(loaded, find_url(loaded))
+    hub.require_trust()
     if lifeline is None:
         hub.keep_own_lease()
     else:

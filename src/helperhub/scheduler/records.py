@@ -9,7 +9,8 @@ from helperhub.model.execution import Trigger
 from helperhub.model.helper import HelperSpec
 from helperhub.model.identity import PlannedId
 from helperhub.model.instant import epoch_ms, from_ms
-from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms, pack_envelope
+from helperhub.store.envelope import Envelopes
+from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,25 @@ class RecordOf:
 
     Args:
         max_attempts_of: Starts in all that a queue allows, for helpers that don't say.
+        envelopes: Signs what it is given.
     """
 
     max_attempts_of: Callable[[str], int]
+    envelopes: Envelopes
 
     def __call__(self, spec: HelperSpec, planned: PlannedId, due_ms: int) -> Record:
-        """Return the record of ``planned``, due at ``due_ms``."""
+        """Return the record of ``planned``, due at ``due_ms``, signed.
+
+        Raises:
+            ConfigurationError: There is no key to sign with.
+        """
+        record = self.unsigned(spec, planned, due_ms)
         args = () if spec.payload is None else (spec.payload,)
+        record.body = self.envelopes.pack(str(planned), record, Envelope(args))
+        return record
+
+    def unsigned(self, spec: HelperSpec, planned: PlannedId, due_ms: int) -> Record:
+        """Return the record of ``planned`` without its body, to be looked at."""
         return Record(
             helper=spec.key,
             queue=spec.queue,
@@ -34,6 +47,5 @@ class RecordOf:
             expires_ms=expiry_ms(from_ms(due_ms), spec.expires_after),
             max_attempts=spec.retry.max_attempts or self.max_attempts_of(spec.queue),
             trigger=Trigger.SCHEDULE.value,
-            body=pack_envelope(Envelope(args)),
             overlap=CODE_BY_OVERLAP[spec.overlap],
         )

@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
-from helperhub.errors import Conflict, CorruptRecord, NotFound
+from helperhub.errors import Conflict, CorruptRecord, NotFound, UntrustedRecord
 from helperhub.model.execution import Execution, Status, Trigger
 from helperhub.model.helper import split_key
 from helperhub.model.identity import new_execution_id
 from helperhub.services.plan import Plan
+from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
 from helperhub.store.queues import Queues
 from helperhub.store.record import Record
@@ -68,6 +69,8 @@ class Executions:
     plan: Plan
     #: How long after its due time a replayed execution of a helper may start; None means for ever.
     expires_after_of: Callable[[str], timedelta | None]
+    #: Checks what the old execution was given, and signs it for the new one.
+    envelopes: Envelopes
 
     def find(self, wanted: ExecutionFilter, *, limit: int) -> list[Execution]:
         """Return executions, newest first: running, waiting, then finished. Planned ones are in the plan."""
@@ -135,13 +138,14 @@ class Executions:
         A dead letter is replayed once: asking again answers the execution it became.
 
         Raises:
+            UntrustedRecord: One was set aside because nobody with a key wrote it, or can't be decrypted.
             NotFound: Nothing is known of one of them; those before it were replayed.
             Conflict: One isn't over yet; those before it were replayed.
         """
         done: list[tuple[str, str]] = []
         for start in range(0, len(ids), _BATCH):
             chunk = ids[start : start + _BATCH]
-            answers = self.scripts.replay([(old, new_execution_id(), self._copy(old)) for old in chunk])
+            answers = self.scripts.replay([self._copy(old) for old in chunk])
             for old, (code, new) in zip(chunk, answers, strict=True):
                 if code == -1:
                     message = f"'{old}' isn't over yet, so it can't be replayed."
@@ -158,17 +162,24 @@ class Executions:
             replays = []
             for old in ids[start : start + _BATCH]:
                 with contextlib.suppress(NotFound, CorruptRecord):
-                    replays.append((old, new_execution_id(), self._copy(old)))
+                    replays.append(self._copy(old))
             answers = self.scripts.replay(replays)
             done += [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
         return done
 
-    def _copy(self, execution_id: str) -> Record:
+    def _copy(self, execution_id: str) -> tuple[str, str, Record]:
+        """Return the old id, a new one, and the record that the new one gets."""
         record = self.records.record(execution_id)
         if record is None:
             raise _unknown(execution_id)
+        try:
+            envelope = self.envelopes.open(execution_id, record)
+        except UntrustedRecord as error:
+            message = f"'{execution_id}' can't be replayed. {error.message}"
+            raise UntrustedRecord(message, hint=error.hint) from error
         expires_after = self.expires_after_of(record.helper)
-        return replace(
+        new_id = new_execution_id()
+        copy = replace(
             Record(),
             helper=record.helper,
             queue=record.queue,
@@ -177,10 +188,11 @@ class Executions:
             max_attempts=record.max_attempts,
             trigger=Trigger.REPLAY.value,
             replay_of=execution_id,
-            body=record.body,
             metadata=record.metadata,
             overlap=record.overlap,
         )
+        copy.body = self.envelopes.pack(new_id, copy, envelope)
+        return execution_id, new_id, copy
 
     def _all(self, wanted: ExecutionFilter) -> Iterator[Execution]:
         rows = self.plan.catalogue.read().rows

@@ -19,8 +19,9 @@ from helperhub.scheduler.planner import Planner
 from helperhub.schedules.due_times import next_due
 from helperhub.schedules.notation import check_schedule, describe, schedule_to_dict
 from helperhub.schedules.spec_document import override_to_document, spec_to_document
-from helperhub.store.catalogue import Catalogue, CatalogueRow, Snapshot
+from helperhub.store.catalogue import OVERRIDE, SPEC, Catalogue, CatalogueRow, Snapshot
 from helperhub.store.scripts import Scripts, SpecChange
+from helperhub.trust.signing import Signatures
 
 _KEEP, _RENEW, _STOP = "keep", "renew", "stop"
 _UPDATABLE = ("schedules", "priority", "expires_after", "enabled")
@@ -80,6 +81,11 @@ class Helpers:
     catalogue: Catalogue
     planner: Planner
     default_tz: str
+
+    @property
+    def signatures(self) -> Signatures:
+        """Sign what goes into the catalogue."""
+        return self.catalogue.signatures
 
     def all(self) -> list[dict[str, Any]]:
         """Return every helper and instance as a document, by name."""
@@ -142,16 +148,21 @@ class Helpers:
         def change(row: CatalogueRow) -> tuple[str, HelperSpec]:
             override = _updated(row.override or Override(), update, reason, changed_at)
             after = _with(row, override)  # raises before anything is written
-            return orjson.dumps(override_to_document(override)).decode(), after
+            text = orjson.dumps(override_to_document(override)).decode()
+            return self.signatures.sign_text(OVERRIDE, helper, text), after
 
         return self._write(lambda snapshot: _row_to_change(snapshot, helper, create=create), change)
 
     def reset(self, helper: str) -> HelperChange:
         """Drop what operators changed: the spec holds again. An instance that an operator made goes.
 
+        So goes a change that can't be read, or that nobody with a key made.
+
         Raises:
             NotFound: No helper has that name.
         """
+        if helper in self.catalogue.read().unreadable:
+            self.scripts.register([SpecChange(helper, override="-")], revision=None)
         return self._write(
             lambda snapshot: _row_to_change(snapshot, helper, create=False),
             lambda row: ("-", row.declared or replace(row.spec, enabled=False)),
@@ -179,13 +190,15 @@ class Helpers:
         Returns:
             A change of no helper in particular, with the sums.
         """
-        declared = {spec.key: spec for spec in specs}
+        self.signatures.require()
+        # Where only some helpers' keys are, only these can be entered.
+        declared = {spec.key: spec for spec in specs if self.signatures.can_sign(spec.key)}
         for _ in range(_TRIES):
             snapshot = self.catalogue.read()
             changes = [
                 change
                 for key, spec in declared.items()
-                if (change := _registration(spec, snapshot.rows.get(key), only_new=only_new)) is not None
+                if (change := self._registration(spec, snapshot.rows.get(key), only_new=only_new)) is not None
             ]
             if exclusive:
                 gone = [
@@ -225,6 +238,21 @@ class Helpers:
                 return HelperChange(row.helper, enabled=after.enabled, planned=planned, removed=removed)
         message = "The catalogue kept changing while a helper was changed."
         raise Conflict(message, hint="Try again.")
+
+    def _registration(self, spec: HelperSpec, row: CatalogueRow | None, *, only_new: bool) -> SpecChange | None:
+        before = row.declared if row else None
+        if before is not None and (
+            only_new or before == spec or version_key(spec.plugin_version) < version_key(before.plugin_version)
+        ):
+            return None
+        text = self.signatures.sign_text(SPEC, spec.key, orjson.dumps(spec_to_document(spec)).decode())
+        if row is None or before is None:
+            planned = spec.enabled and bool(spec.schedules)
+            return SpecChange(spec.key, spec=text, plan=_RENEW if planned else _KEEP)
+        after = spec if row.override is None else _with(replace(row, declared=spec), row.override)
+        if all(getattr(after, name) == getattr(row.spec, name) for name in _PLANNED_FIELDS):
+            return SpecChange(spec.key, spec=text, plan=_KEEP)
+        return SpecChange(spec.key, spec=text, plan=_RENEW if after.enabled and after.schedules else _STOP)
 
     def _plan(self, helpers: Collection[str]) -> int:
         """Plan these anew and return how many due times they have; a scheduler may have planned them first."""
@@ -289,20 +317,6 @@ def _with(row: CatalogueRow, override: Override) -> HelperSpec:
     """Return what would hold; `HelperSpec` refuses what is out of range."""
     base = row.declared or replace(row.spec, schedules={}, enabled=True)
     return effective_spec(base, override)
-
-
-def _registration(spec: HelperSpec, row: CatalogueRow | None, *, only_new: bool) -> SpecChange | None:
-    text = orjson.dumps(spec_to_document(spec)).decode()
-    before = row.declared if row else None
-    if row is None or before is None:
-        planned = spec.enabled and bool(spec.schedules)
-        return SpecChange(spec.key, spec=text, plan=_RENEW if planned else _KEEP)
-    if only_new or before == spec or version_key(spec.plugin_version) < version_key(before.plugin_version):
-        return None
-    after = spec if row.override is None else _with(replace(row, declared=spec), row.override)
-    if all(getattr(after, name) == getattr(row.spec, name) for name in _PLANNED_FIELDS):
-        return SpecChange(spec.key, spec=text, plan=_KEEP)
-    return SpecChange(spec.key, spec=text, plan=_RENEW if after.enabled and after.schedules else _STOP)
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -123,10 +123,10 @@ class Plan:
 
     def _execution(self, row: CatalogueRow, planned: PlannedRow) -> Execution:
         parsed = parse_planned_id(row.helper + planned.slot) or PlannedId(row.helper, "", from_ms(planned.due_ms))
-        record = self.record_of(row.spec, parsed, planned.due_ms)
-        execution = read_execution(str(parsed), record)
+        execution = read_execution(str(parsed), self.record_of.unsigned(row.spec, parsed, planned.due_ms))
         reason = planned.mark.split(":", 2)[2] if planned.mark else ""
-        return replace(execution, status=Status.PLANNED, reason=f"moved: {reason}" if planned.mark else "")
+        reason = f"moved: {reason}" if planned.mark else ""
+        return replace(execution, status=Status.PLANNED, payload=row.spec.payload, reason=reason)
 
 
 def _not_planned(execution_id: str) -> NotFound:

@@ -19,6 +19,7 @@ from helperhub.settings.model import (
     QueueSettings,
     SchedulerSettings,
     Settings,
+    SigningSettings,
     WorkerSettings,
 )
 from helperhub.settings.queues import STANDARD_QUEUES, ResolvedQueue, resolve_queue
@@ -39,6 +40,7 @@ __all__ = [
     "SchedulerSettings",
     "SettingRow",
     "Settings",
+    "SigningSettings",
     "WorkerSettings",
     "installed_plugins",
     "list_settings",

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from helperhub.errors import UsageError
 from helperhub.model.duration import parse_duration
 from helperhub.schedules.zones import load_zone
+from helperhub.trust.keyring import parse_helper_keys, parse_ring
 
 PREFIX = "HELPERHUB_"
 #: Schemes that redis-py connects by.
@@ -56,6 +57,18 @@ def _check_redis_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _check_ring(ring: SecretStr) -> SecretStr:
+    parse_ring(ring.get_secret_value())
+    return ring
+
+
+def _check_helper_keys(keys: SecretStr) -> SecretStr:
+    parse_helper_keys(keys.get_secret_value())
+    return keys
+
+
+Ring = Annotated[SecretStr, AfterValidator(_check_ring)]
+RingsOfHelpers = Annotated[SecretStr, AfterValidator(_check_helper_keys)]
 Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
 #: A span that makes no sense at length 0.
 Span = Annotated[Duration, Field(gt=_ZERO)]
@@ -172,6 +185,19 @@ class OnFailureSettings(_Section):
         return bool(self.url or self.mail_to)
 
 
+class SigningSettings(_Section):
+    """Signatures: whoever can write to Redis but has no key can't have anything run."""
+
+    enabled: bool = True
+    """false trusts everybody who can write to Redis (true or false): nothing is signed or checked."""
+    keys: Ring | None = None
+    """Key ring, 'id:base64' parted by commas: the first signs, all are believed. 'helperhub trust new-key' prints
+    one. Empty means the key that 'helperhub up' makes in HELPERHUB_DATA_DIR; a Redis of one's own needs a ring."""
+    helper_keys: RingsOfHelpers | None = None
+    """Instead of the ring, for worker processes that may run and enqueue only some helpers:
+    'helper=id:base64' parted by commas, as 'helperhub trust derive' prints them."""
+
+
 class LogSettings(_Section):
     """Logs, on stderr."""
 
@@ -211,6 +237,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     queues: dict[str, QueueSettings] = {}
     plugins: PluginSettings = PluginSettings()
+    signing: SigningSettings = SigningSettings()
     on_failure: OnFailureSettings = OnFailureSettings()
     log: LogSettings = LogSettings()
     sentry_dsn: SecretStr | None = None

@@ -8,13 +8,16 @@ from typing import TypeVar
 
 import orjson
 
-from helperhub.errors import UsageError
+from helperhub.errors import UntrustedRecord, UsageError
 from helperhub.model.helper import HelperSpec, Override
 from helperhub.schedules.spec_document import override_from_document, resolve_spec, spec_from_document
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
+from helperhub.trust.signing import Signatures
 
 T = TypeVar("T")
+#: What a signature of the catalogue is for.
+SPEC, OVERRIDE = "spec", "override"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Snapshot:
     Args:
         revision: Raised by every change.
         rows: By helper (``helper[/instance]``), sorted.
-        unreadable: Helpers whose entries can't be decoded, with the reason.
+        unreadable: Helpers with an entry that can't be decoded or isn't signed as it should be, with the
+            reason; they have no row, so nothing is planned or enqueued from what they say.
     """
 
     revision: int
@@ -63,10 +67,17 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Catalogue and plan; they live in shard 0."""
+    """Catalogue and plan; they live in shard 0.
+
+    Args:
+        client: Redis.
+        keys: Shard 0's.
+        signatures: Checks what writers of specs and overrides signed.
+    """
 
     client: Client
     keys: Keys
+    signatures: Signatures
 
     def revision(self) -> int:
         """Return the number that every change of the catalogue raises."""
@@ -82,10 +93,10 @@ class Catalogue:
                 pipeline.hgetall(self.keys.at(name))
             revision, raw_specs, raw_overrides, planned = pipeline.execute()
         unreadable: dict[str, str] = {}
-        specs = _decode(raw_specs, spec_from_document, unreadable)
-        overrides = _decode(raw_overrides, override_from_document, unreadable)
+        specs = self._decode(raw_specs, SPEC, spec_from_document, unreadable)
+        overrides = self._decode(raw_overrides, OVERRIDE, override_from_document, unreadable)
         rows = {}
-        for helper in sorted({*specs, *overrides}):
+        for helper in sorted({*specs, *overrides} - unreadable.keys()):
             override = overrides.get(helper)
             try:
                 spec = resolve_spec(helper, specs, override)
@@ -139,15 +150,21 @@ class Catalogue:
         with store_errors():
             self.client.zremrangebyscore(self.keys.at("schedulers"), "-inf", before_ms)
 
-
-def _decode(
-    raws: Mapping[bytes, bytes], decode: Callable[[Mapping[str, object]], T], unreadable: dict[str, str]
-) -> dict[str, T]:
-    decoded = {}
-    for key, raw in raws.items():
-        try:
-            decoded[key.decode()] = decode(orjson.loads(raw))
-        except (UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
-            # One broken entry must not cost the others; doctor shows it.
-            unreadable[key.decode(errors="replace")] = f"{type(error).__name__}: {error}"
-    return decoded
+    def _decode(
+        self,
+        raws: Mapping[bytes, bytes],
+        purpose: str,
+        decode: Callable[[Mapping[str, object]], T],
+        unreadable: dict[str, str],
+    ) -> dict[str, T]:
+        decoded = {}
+        for key, raw in raws.items():
+            try:
+                helper = key.decode()
+                decoded[helper] = decode(orjson.loads(self.signatures.check_text(purpose, helper, raw)))
+            except UntrustedRecord as error:
+                unreadable[key.decode(errors="replace")] = f"its {purpose} isn't trusted. {error.message}"
+            except (UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
+                # One broken entry must not cost the others; doctor shows it.
+                unreadable[key.decode(errors="replace")] = f"{type(error).__name__}: {error}"
+        return decoded

@@ -7,6 +7,7 @@ record back keeps the places it doesn't know.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,8 +21,8 @@ from helperhub.model.helper import Overlap
 from helperhub.model.instant import epoch_ms, from_ms
 
 FORMAT = b"\x01"
-#: Version of the body, and the length of its signature; 0 means unsigned.
-_BODY_HEAD = b"\x01\x00"
+#: Versions of a body: its JSON as it is, or sealed.
+PLAIN_BODY, SEALED_BODY = b"\x01", b"\x02"
 #: 8 KiB an error (DESIGN, Keys); the traceback gives way first.
 MAX_ERROR_BYTES = 8192
 
@@ -78,6 +79,8 @@ class Record:
         return [getattr(self, name) for name in _PLACES]
 
 
+#: Returns the envelope of an execution's record.
+ReadBody = Callable[[str, Record], "Envelope"]
 _PLACES = tuple(f.name for f in fields(Record))
 _TEXT_PLACES = tuple(f.name for f in fields(Record) if f.type == "str")
 _KINDS = {"int": int, "bytes": bytes, "list[bytes]": list}
@@ -125,11 +128,13 @@ class Envelope:
         args: Positional arguments of the actor.
         kwargs: Keyword arguments of the actor.
         options: Dramatiq's message options, without those HelperHub keeps in the record.
+        expires_ms: The record's place as it was when this was signed; 0 where it never expires.
     """
 
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    expires_ms: int = 0
 
     @property
     def payload(self) -> Any:
@@ -141,8 +146,8 @@ class Envelope:
         return self.args[0] if self.args else None
 
 
-def pack_envelope(envelope: Envelope) -> bytes:
-    """Return the envelope's bytes: version, signature's length, signature, JSON; empty parts left out.
+def write_envelope(envelope: Envelope) -> bytes:
+    """Return the envelope as JSON, empty parts left out.
 
     Raises:
         InvalidPayload: An argument isn't JSON.
@@ -154,26 +159,47 @@ def pack_envelope(envelope: Envelope) -> bytes:
         parts["k"] = envelope.kwargs
     if envelope.options:
         parts["o"] = envelope.options
-    return _BODY_HEAD + (to_json(parts, what="The arguments") if parts else b"")
+    if envelope.expires_ms:
+        parts["x"] = envelope.expires_ms
+    return to_json(parts, what="The arguments") if parts else b""
 
 
-def unpack_envelope(body: bytes) -> Envelope:
-    """Return the envelope that ``body`` holds.
+def read_envelope(text: bytes) -> Envelope:
+    """Return the envelope that `write_envelope` wrote.
 
     Raises:
-        CorruptRecord: ``body`` can't be decoded.
+        CorruptRecord: ``text`` can't be decoded.
     """
-    if body[:1] != _BODY_HEAD[:1]:
-        message = f"An envelope has version {body[:1]!r}; this release reads {_BODY_HEAD[:1]!r}."
-        raise CorruptRecord(message)
     try:
-        start = 2 + body[1]
-        # Cut off within its signature it would read as a call without arguments.
-        parts = orjson.loads(body[start:] if len(body) != start else b"{}")
-        return Envelope(tuple(parts.get("a", ())), dict(parts.get("k", {})), dict(parts.get("o", {})))
-    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        parts = orjson.loads(text or b"{}")
+        args, kwargs = tuple(parts.get("a", ())), dict(parts.get("k", {}))
+        return Envelope(args, kwargs, dict(parts.get("o", {})), int(parts.get("x", 0)))
+    except (ValueError, TypeError, AttributeError) as error:
         message = f"An envelope can't be decoded: {error}."
         raise CorruptRecord(message) from error
+
+
+def pack_body(version: bytes, signature: bytes, content: bytes) -> bytes:
+    """Return a body: version, the signature's length, the signature (empty: unsigned), what it holds."""
+    return version + len(signature).to_bytes(1) + signature + content
+
+
+def split_body(body: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return version, signature and content of a body.
+
+    Raises:
+        CorruptRecord: This release doesn't know its version, or it is cut off.
+    """
+    version = body[:1]
+    if version not in (PLAIN_BODY, SEALED_BODY) or len(body) < 2:
+        message = f"An envelope has version {version!r}; this release reads {PLAIN_BODY!r} and {SEALED_BODY!r}."
+        raise CorruptRecord(message)
+    start = 2 + body[1]
+    # Cut off within its signature it would read as a call without arguments.
+    if len(body) < start:
+        message = "An envelope can't be decoded: it is cut off."
+        raise CorruptRecord(message)
+    return version, body[2:start], body[start:]
 
 
 def to_json(value: Any, *, what: str) -> bytes:
@@ -209,10 +235,16 @@ def pack_error(error: AttemptError) -> bytes:
     return packed
 
 
-def read_execution(execution_id: str, record: Record) -> Execution:
-    """Return the execution that a record holds; parts that can't be read are said to be so."""
+def read_execution(execution_id: str, record: Record, *, read_body: ReadBody | None = None) -> Execution:
+    """Return the execution that a record holds; parts that can't be read are said to be so.
+
+    Args:
+        execution_id: Its id.
+        record: Its record.
+        read_body: Reads sealed bodies too; None reads plain ones.
+    """
     try:
-        payload = unpack_envelope(record.body).payload if record.body else None
+        payload = (read_body or read_plain_body)(execution_id, record).payload if record.body else None
     except CorruptRecord as error:
         payload = {"unreadable": error.message}
     return Execution(
@@ -239,6 +271,19 @@ def read_execution(execution_id: str, record: Record) -> Execution:
         metadata=_json(record.metadata) or {},
         count=record.count,
     )
+
+
+def read_plain_body(execution_id: str, record: Record) -> Envelope:
+    """Return the envelope of a body that isn't sealed; whoever runs it must check its signature first.
+
+    Raises:
+        CorruptRecord: It is sealed, or can't be decoded.
+    """
+    version, _, content = split_body(record.body)
+    if version == SEALED_BODY:
+        message = f"The envelope of '{execution_id}' is encrypted."
+        raise CorruptRecord(message, hint="HELPERHUB_ENCRYPTION__KEYS opens it.")
+    return read_envelope(content)
 
 
 def expiry_ms(due_at: datetime | None, expires_after: timedelta | None) -> int:
@@ -274,14 +319,20 @@ __all__ = [
     "CODE_BY_OVERLAP",
     "CODE_BY_STATUS",
     "FORMAT",
+    "PLAIN_BODY",
+    "SEALED_BODY",
     "Envelope",
+    "ReadBody",
     "Record",
     "expiry_ms",
     "pack",
-    "pack_envelope",
+    "pack_body",
     "pack_error",
+    "read_envelope",
     "read_execution",
+    "read_plain_body",
+    "split_body",
     "to_json",
-    "unpack_envelope",
     "unpack_record",
+    "write_envelope",
 ]

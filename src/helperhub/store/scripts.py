@@ -15,6 +15,9 @@ from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
 from helperhub.store.record import Record, pack
 
+#: `Scripts.publish` enqueued nothing under an id that belongs to another call.
+ID_TAKEN = -2
+
 
 @cache
 def load_script(name: str) -> str:
@@ -36,8 +39,8 @@ class Publication:
     Args:
         id: Its id.
         record: Its record; ``due_ms`` 0 means now plus ``delay_ms``.
-        other_id: Taken when ``id`` belongs to another call; empty where the same id means the
-            same execution.
+        other_id: To be published under when ``id`` belongs to another call; empty where the same id
+            means the same execution.
         delay_ms: How long it waits first.
         bound: Most executions that may wait in its queue; 0 means any number.
     """
@@ -50,7 +53,7 @@ class Publication:
 
     def entry(self) -> list[Any]:
         """Return what the scripts take."""
-        return [self.id, self.other_id, self.record.places(), self.delay_ms, self.bound]
+        return [self.id, self.bound, self.record.places(), self.delay_ms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,10 @@ class Scripts:
                 return self.client.eval(load_script(name), 1, self.keys.prefix, *args)
 
     def publish(self, publications: Sequence[Publication]) -> list[tuple[int, str]]:
-        """Enqueue; per publication 1 and its id, 0 and its id (already there), or -1 and the depth (full)."""
+        """Enqueue; per publication 1 and its id, 0 and its id (already there), or why not.
+
+        -1 and the depth: the queue is full; `ID_TAKEN` and the id: it belongs to another call.
+        """
         answer = self._run("publish", pack([publication.entry() for publication in publications]))
         return [(code, text.decode()) for code, text in answer]
 
@@ -298,6 +304,7 @@ def _due_row(row: list[bytes]) -> DueRow:
 
 
 __all__ = [
+    "ID_TAKEN",
     "Claimed",
     "Due",
     "DueRow",

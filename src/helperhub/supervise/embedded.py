@@ -156,6 +156,12 @@ def find_running(data_dir: Path) -> str | None:
     return _url(server.socket)
 
 
+def is_url_of(data_dir: Path, url: str) -> bool:
+    """Return whether ``url`` is that of the embedded server that runs, or last ran, on ``data_dir``."""
+    server = DataDirectory(data_dir).published()
+    return server is not None and _url(server.socket) == url
+
+
 def attach(data_dir: Path) -> str:
     """Return the URL of the server that runs in ``data_dir``.
 

@@ -23,6 +23,8 @@ Helpers = Iterable[Any] | Callable[[Registrar], None]
 #: Nobody renews leases within one process, and a debugger may stop it for long.
 _LEASE = "1h"
 _STOP_MS = 10_000
+#: A ring of one key that everybody knows, so that hubs in tests sign as real ones do.
+KNOWN_KEYS = "test:" + "a25vd24gdG8gZXZlcnlib2R5LCBmb3IgdGVzdHMgb24="
 
 
 @contextmanager
@@ -69,7 +71,12 @@ def running_hub(
 
 def build_hub(helpers: Helpers, *, url: str, settings: Mapping[str, str], plugin: str = "test") -> Hub:
     """Return a hub that has these helpers for its only plugin; nothing is registered or runs yet."""
-    variables = {"HELPERHUB_HUB": f"test-{uuid.uuid4().hex[:12]}", "HELPERHUB_WORKER__LEASE": _LEASE, **settings}
+    variables = {
+        "HELPERHUB_HUB": f"test-{uuid.uuid4().hex[:12]}",
+        "HELPERHUB_WORKER__LEASE": _LEASE,
+        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
+        **settings,
+    }
     loaded = load_settings([], variables, plugin_sections=lambda: [plugin])
     hub = Hub(loaded, url)
     registrar = PluginRegistrar(
@@ -120,4 +127,4 @@ def scheduling(hub: Hub) -> Iterator[None]:
         thread.join()
 
 
-__all__ = ["Helpers", "build_hub", "running_hub", "scheduling", "working"]
+__all__ = ["KNOWN_KEYS", "Helpers", "build_hub", "running_hub", "scheduling", "working"]

@@ -16,6 +16,7 @@ from helperhub.cli.main import command
 from helperhub.model.helper import HelperSpec
 from helperhub.model.schedule import Daily
 from helperhub.settings import load_settings
+from helperhub.testing.running import KNOWN_KEYS
 
 Call = Callable[..., Result]
 Answer = Callable[..., Any]
@@ -51,6 +52,7 @@ def environ(redis_url: str, hub_name: str, monkeypatch: pytest.MonkeyPatch, tmp_
             monkeypatch.delenv(name)
     monkeypatch.setenv("HELPERHUB_REDIS_URL", redis_url)
     monkeypatch.setenv("HELPERHUB_HUB", hub_name)
+    monkeypatch.setenv("HELPERHUB_SIGNING__KEYS", KNOWN_KEYS)
     monkeypatch.setenv("HELPERHUB_PLUGINS__BLOCKED", "weather,checkin,crontab")
     monkeypatch.chdir(tmp_path)
     return dict(os.environ)

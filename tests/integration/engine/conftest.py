@@ -18,6 +18,7 @@ from helperhub.settings import load_settings
 from helperhub.store import keys as keys_module
 from helperhub.store.record import Record
 from helperhub.store.scripts import Claimed, Publication, Settlement
+from helperhub.testing.running import KNOWN_KEYS
 
 WORKER = "w1"
 QUEUES = ["high", "default", "low"]
@@ -25,7 +26,12 @@ QUEUES = ["high", "default", "low"]
 
 @pytest.fixture
 def hub(redis_url: str, hub_name: str) -> Iterator[Hub]:
-    hub = Hub(load_settings([], {"HELPERHUB_REDIS_URL": redis_url, "HELPERHUB_HUB": hub_name}), redis_url)
+    variables = {
+        "HELPERHUB_REDIS_URL": redis_url,
+        "HELPERHUB_HUB": hub_name,
+        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
+    }
+    hub = Hub(load_settings([], variables), redis_url)
     yield hub
     _check_keys(hub)
     hub.close()
@@ -101,6 +107,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str, hub_
         **os.environ,
         "PYTHONPATH": str(tmp_path),
         "HELPERHUB_REDIS_URL": redis_url,
+        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
         "HELPERHUB_HUB": hub_name,
         "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
         "HELPERHUB_LOG__LEVEL": "error",

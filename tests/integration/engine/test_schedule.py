@@ -34,7 +34,7 @@ def spec(name: str = "tick", schedule: Schedule = MINUTELY, **fields: object) ->
 
 
 def promoter(hub: Hub, name: str = "s1") -> Promoter:
-    record_of = RecordOf(lambda queue: hub.rules_of(queue).max_attempts)
+    record_of = RecordOf(lambda queue: hub.rules_of(queue).max_attempts, hub.envelopes)
     return Promoter(hub.scripts, hub.catalogue, scheduler=name, grace=timedelta(seconds=5), record_of=record_of)
 
 

@@ -25,6 +25,7 @@ from helperhub.hub import Hub
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import HelperSpec
 from helperhub.settings import load_settings
+from helperhub.testing.running import KNOWN_KEYS
 
 Working = Callable[[], AbstractContextManager[dramatiq.Worker]]
 FAST = RetryPolicy(max_attempts=3, min_backoff=timedelta(milliseconds=10), max_backoff=timedelta(milliseconds=10))
@@ -299,6 +300,7 @@ def test_failure_that_is_given_up_is_posted_to_the_url_once(redis_url: str, hub_
     variables = {
         "HELPERHUB_REDIS_URL": redis_url,
         "HELPERHUB_HUB": hub_name,
+        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
         "HELPERHUB_ON_FAILURE__URL": url,
         "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
     }
@@ -321,7 +323,12 @@ def test_failure_that_is_given_up_is_posted_to_the_url_once(redis_url: str, hub_
 
 
 def test_bounded_queue_refuses_with_its_depth_and_what_to_do(redis_url: str, hub_name: str) -> None:
-    variables = {"HELPERHUB_REDIS_URL": redis_url, "HELPERHUB_HUB": hub_name, "HELPERHUB_QUEUES__LOW__MAX_DEPTH": "2"}
+    variables = {
+        "HELPERHUB_REDIS_URL": redis_url,
+        "HELPERHUB_HUB": hub_name,
+        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
+        "HELPERHUB_QUEUES__LOW__MAX_DEPTH": "2",
+    }
     hub = Hub(load_settings([], variables), redis_url)
     note = dramatiq.actor(actor_name="note", broker=hub.broker, queue_name="low")(lambda: None)
     note.send()

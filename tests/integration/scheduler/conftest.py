@@ -30,7 +30,7 @@ class Scheduling:
 
     def another(self, name: str) -> Promoter:
         """Return one more scheduler's promoter."""
-        record_of = RecordOf(lambda queue: self.hub.rules_of(queue).max_attempts)
+        record_of = RecordOf(lambda queue: self.hub.rules_of(queue).max_attempts, self.hub.envelopes)
         grace = timedelta(seconds=5)
         return Promoter(self.hub.scripts, self.hub.catalogue, scheduler=name, grace=grace, record_of=record_of)
 

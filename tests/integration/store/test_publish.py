@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from helperhub.store.record import Record
-from helperhub.store.scripts import Publication
+from helperhub.store.scripts import ID_TAKEN, Publication
 
 if TYPE_CHECKING:
     from tests.integration.store.conftest import Store
@@ -21,10 +21,10 @@ def test_published_execution_waits_and_is_counted(store: Store) -> None:
 
 
 def test_call_that_is_sent_again_changes_nothing(store: Store) -> None:
-    store.publish("a", other_id="b", call="token")
+    store.publish("a", call="token")
     before = store.snapshot()
 
-    again = store.publish("a", other_id="b", call="token")
+    again = store.publish("a", call="token")
 
     assert again == (0, "a")
     assert store.snapshot() == before
@@ -33,29 +33,20 @@ def test_call_that_is_sent_again_changes_nothing(store: Store) -> None:
 def test_call_that_is_sent_again_after_the_execution_ended_runs_nothing_twice(store: Store) -> None:
     store.run("a", call="token")
 
-    again = store.publish("a", other_id="b", call="token")
+    again = store.publish("a", call="token")
 
     assert again == (0, "a")
     assert store.claim_ids() == []
 
 
-def test_same_message_from_another_call_gets_the_other_id(store: Store) -> None:
-    store.publish("a", other_id="b", call="first")
+def test_id_that_belongs_to_another_call_is_refused(store: Store) -> None:
+    store.publish("a", call="first")
+    before = store.snapshot()
 
-    second = store.publish("a", other_id="c", call="second")
+    second = store.publish("a", call="second")
 
-    assert second == (1, "c")
-    assert store.ids("ready", "default") == ["a", "c"]
-
-
-def test_second_call_that_is_sent_again_keeps_its_other_id(store: Store) -> None:
-    store.publish("a", other_id="b", call="first")
-    store.publish("a", other_id="c", call="second")
-
-    again = store.publish("a", other_id="c", call="second")
-
-    assert again == (0, "c")
-    assert store.ids("ready", "default") == ["a", "c"]
+    assert second == (ID_TAKEN, "a")
+    assert store.snapshot() == before
 
 
 def test_keyed_execution_is_the_same_from_any_call(store: Store) -> None:
@@ -115,16 +106,13 @@ def test_expiry_counts_from_the_due_time_of_a_delayed_execution(store: Store) ->
     assert record.expires_ms == record.due_ms + 1_000
 
 
-def test_id_whose_record_is_damaged_is_left_to_its_call_and_another_is_taken(store: Store) -> None:
+def test_id_whose_record_is_damaged_is_left_to_its_call(store: Store) -> None:
     """A damaged record was taken for the same execution: the new one was never run, and nobody was told."""
-    store.publish("a", other_id="b")
+    store.publish("a")
     store.damage("a")
-    store.expected_strays = ("a:", ":a")
-
-    answer = store.publish("a", other_id="c", call="another")
-
-    assert answer == (1, "c")
     store.expected_strays = ("a", "count:default")
+
+    assert store.publish("a", call="another") == (ID_TAKEN, "a")
 
 
 def test_bell_rings_the_worker_that_asked_last(store: Store) -> None:

@@ -17,16 +17,19 @@ from helperhub.store.record import (
     CODE_BY_STATUS,
     FORMAT,
     MAX_ERROR_BYTES,
+    PLAIN_BODY,
     Envelope,
     Record,
     expiry_ms,
     pack,
-    pack_envelope,
+    pack_body,
     pack_error,
+    read_envelope,
     read_execution,
+    read_plain_body,
     to_json,
-    unpack_envelope,
     unpack_record,
+    write_envelope,
 )
 
 TEXTS = st.text(max_size=30)
@@ -104,18 +107,22 @@ def test_record_with_a_value_of_another_type_is_said_to_be_no_record(change: dic
 def test_envelope_reads_back(args: list[Any], kwargs: dict[str, Any]) -> None:
     envelope = Envelope(tuple(args), kwargs, {"pipe": 1})
 
-    assert unpack_envelope(pack_envelope(envelope)) == envelope
+    assert read_envelope(write_envelope(envelope)) == envelope
 
 
 def test_empty_envelope_is_two_bytes() -> None:
-    assert len(pack_envelope(Envelope())) == 2
-    assert unpack_envelope(pack_envelope(Envelope())) == Envelope()
+    body = pack_body(PLAIN_BODY, b"", write_envelope(Envelope()))
+
+    assert len(body) == 2
+    assert read_plain_body("id", Record(body=body)) == Envelope()
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x01", b"\x02\x00{}", b"\x01\x00{", b"\x01\x00[1]", b"\x01\x09{}"])
+@pytest.mark.parametrize(
+    "raw", [b"\x01", b"\x03\x00{}", b"\x02\x00{}", b"\x01\x00{", b"\x01\x00[1]", b"\x01\x09{}", b'\x01\x00{"x":"x"}']
+)
 def test_anything_else_is_said_to_be_no_envelope(raw: bytes) -> None:
     with pytest.raises(CorruptRecord):
-        unpack_envelope(raw)
+        read_plain_body("id", Record(body=raw))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +166,7 @@ def test_long_traceback_keeps_its_beginning_and_its_end() -> None:
 
 def test_execution_says_what_its_record_holds() -> None:
     error = AttemptError("OSError", "no", attempt=1, at=datetime(2026, 1, 1, tzinfo=UTC))
-    body = pack_envelope(Envelope(({"a": 1},)))
+    body = pack_body(PLAIN_BODY, b"", write_envelope(Envelope(({"a": 1},))))
     record = Record("e", "tidy", errors=[pack_error(error)], body=body, result=b"[1]", metadata=b'{"app":"x"}')
 
     execution = read_execution("id", record)

@@ -1,21 +1,19 @@
 #!lua
 -- Enqueue executions, each exactly once however often the call is sent.
 -- KEYS[1]  the shard's prefix
--- ARGV[1]  msgpack array of {id, other id, record, delay ms, bound}
---          other id: taken when the id belongs to another call ('' = then it is the same execution)
---          record's CALL place: the token of this call, '' for keyed and scheduled work
+-- ARGV[1]  msgpack array of {id, bound, record, delay ms}
 --          bound: the queue's largest depth, 0 = none
--- Answer   array of {code, id or depth}: 1 enqueued, 0 already there, -1 refused: the queue is full
+--          record's CALL place: the token of this call, '' for keyed work: the same id is the same execution
+-- Answer   array of {code, id or depth}: 1 enqueued, 0 already there, -1 refused: the queue is full,
+--          -2 refused: the id belongs to another call (the caller takes another id, and signs for that)
 -- Invariant: an id is enqueued at most once; a refused call writes nothing of that execution.
 local answer = {}
 for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local id, other, rec, delay, bound = entry[1], entry[2], entry[3], entry[4], entry[5]
+  local id, bound, rec, delay = entry[1], entry[2], entry[3], entry[4]
   local found = load_record(id)
-  if found ~= nil and other ~= '' and not (found and found[CALL] == rec[CALL]) then
-    id = other
-    found = load_record(id)
-  end
-  if found ~= nil then
+  if found ~= nil and rec[CALL] ~= '' and not (found and found[CALL] == rec[CALL]) then
+    answer[i] = {-2, id}
+  elseif found ~= nil then
     answer[i] = {0, id}
   else
     local depth = 0
