@@ -16,7 +16,7 @@ import dramatiq
 from helperhub import __version__
 from helperhub.broker.broker import BrokerOptions, HelperHubBroker
 from helperhub.broker.running import declare_helper
-from helperhub.middleware import Policies, build_middleware
+from helperhub.middleware import STANDS_FOR, Policies, build_middleware
 from helperhub.middleware.history import RecordsBackend
 from helperhub.model.duration import to_ms
 from helperhub.model.helper import DEFAULT_QUEUE
@@ -136,6 +136,8 @@ class Assembly:
             cancel_grace_s=worker.cancel_grace.total_seconds(),
             hard_after_s=worker.hard_limit_after.total_seconds(),
             on_given_up=lambda message: self._given_up(message),  # noqa: PLW0108 - it needs the broker that is built here
+            queue_of=self.profiles.queue_of,
+            open_group=lambda group, size, keep_ms: self.scripts.open_group(group, size, keep_ms=keep_ms),
             log_fields=set_log_context,
         )
         return HelperHubBroker(
@@ -145,6 +147,7 @@ class Assembly:
             profiles=self.profiles,
             envelopes=self.envelopes,
             middleware=build_middleware(policies),
+            stands_for=STANDS_FOR,
         )
 
     def load_plugins(self) -> Plugins:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,14 +17,10 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from helperhub.broker.claimer import Claimer, ClaimerOptions
 from helperhub.broker.consumer import HelperHubConsumer
-from helperhub.broker.message import as_claimed
-from helperhub.broker.publishing import (
-    ProfileSource,
-    build_publication,
-    check_actor_name,
-    delay_to_ms,
-    readdress,
-)
+from helperhub.broker.hooks import HookedBroker, check_encoder
+from helperhub.broker.message import ClaimedMessage, as_claimed
+from helperhub.broker.options import check_actor
+from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, readdress
 from helperhub.broker.settler import Settler
 from helperhub.broker.vitality import Vitality
 from helperhub.errors import CorruptRecord, QueueFull, StoreError, UsageError
@@ -61,7 +57,7 @@ class BrokerOptions:
     about: dict[str, str] = field(default_factory=dict)
 
 
-class HelperHubBroker(Broker):
+class HelperHubBroker(HookedBroker):
     """Publishes through the store; in a worker process it also claims, hands over and settles."""
 
     def __init__(
@@ -73,6 +69,7 @@ class HelperHubBroker(Broker):
         profiles: ProfileSource,
         envelopes: Envelopes,
         middleware: Sequence[Middleware],
+        stands_for: Mapping[type[Middleware], type[Middleware]],
     ) -> None:
         """Build the broker; nothing connects before it is used.
 
@@ -83,8 +80,9 @@ class HelperHubBroker(Broker):
             profiles: Looks up what the catalogue says of a helper.
             envelopes: Signs what is enqueued, and checks what is claimed.
             middleware: The policies, in order.
+            stands_for: Dramatiq's middleware to the policy in its place.
         """
-        super().__init__(middleware=[*middleware, _WorkerLife(self)])
+        super().__init__([*middleware, _WorkerLife(self)], stands_for=stands_for)
         self.scripts = scripts
         self.options = options
         self._bell = bell
@@ -124,6 +122,7 @@ class HelperHubBroker(Broker):
             UsageError: An option or a payload can't be used; none went in.
             StoreError: Redis can't take them.
         """
+        check_encoder()
         todo = list(messages)
         delay_ms = delay_to_ms(delay)
         for message in todo:
@@ -140,19 +139,28 @@ class HelperHubBroker(Broker):
             self.emit_after("enqueue", message, delay)
         return sent
 
-    def publication(self, message: Message[Any], *, delay_ms: int = 0) -> Publication:
-        """Return what would enqueue ``message``, for a verdict to carry along.
+    def follow_up(self, claimed: ClaimedMessage, message: Message[Any], *, delay: int | None = None) -> Publication:
+        """Return what enqueues ``message`` with the verdict on ``claimed``, whose own arguments may ride along.
 
         Raises:
             UsageError: An option or the payload can't be used.
         """
-        actor = self.actors.get(message.actor_name)
+        made = self.publication(message, delay_ms=delay_to_ms(delay), extra_payload=len(claimed.record.body))
+        # No second call is possible from within the settle script: signed for both ids.
+        return replace(made, other_body=readdress(made, self.envelopes).record.body) if made.other_id else made
+
+    def publication(self, message: Message[Any], *, delay_ms: int = 0, extra_payload: int = 0) -> Publication:
+        """Return what would enqueue ``message``.
+
+        Raises:
+            UsageError: An option or the payload can't be used.
+        """
         return build_publication(
             message,
             delay_ms=delay_ms,
             profile_of=self._profiles,
-            actor_options=actor.options if actor else {},
-            max_payload=self.options.max_payload,
+            actor=self.actors.get(message.actor_name),
+            max_payload=self.options.max_payload + extra_payload,
             envelopes=self.envelopes,
         )
 
@@ -179,9 +187,9 @@ class HelperHubBroker(Broker):
         """Take an actor in.
 
         Raises:
-            InvalidHelper: Its name can't be told from an instance or a planned id.
+            InvalidHelper: Its name or an option can't be used.
         """
-        check_actor_name(actor.actor_name)
+        check_actor(actor)
         super().declare_actor(actor)
 
     def declare_queue(self, queue_name: str) -> None:

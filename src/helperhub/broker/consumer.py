@@ -86,6 +86,7 @@ class HelperHubConsumer(Consumer):
                 result=message.result,
                 error=pack_error(message.error) if message.error else b"",
                 follow_ups=tuple(message.follow_ups),
+                group=message.group,
             )
         )
         self._claimer.release(message)

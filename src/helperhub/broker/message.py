@@ -7,11 +7,12 @@ from typing import Any
 
 from dramatiq import Message, MessageProxy
 
+from helperhub.broker.options import usable_options
 from helperhub.model.execution import AttemptError
 from helperhub.model.helper import split_key
 from helperhub.model.verdict import Verdict
 from helperhub.store.record import Envelope, Record, unpack_record
-from helperhub.store.scripts import Publication
+from helperhub.store.scripts import MemberDone, Publication
 
 #: Returns what an execution was given, by its id and record; raises `CorruptRecord` for what mustn't run.
 OpenBody = Callable[[str, Record], Envelope]
@@ -30,6 +31,8 @@ class ClaimedMessage(MessageProxy):
         result: What the function returned, as JSON.
         error: Why this attempt failed.
         follow_ups: What is enqueued together with the verdict.
+        group: What its success means for a group, or None.
+        exhausted: It is given up because no attempt was left.
         time_limit_s: How long this attempt may take, once its function is called.
         cancelled: Somebody asked to stop it while it ran.
         returned: It went back to the queue before it started; nothing here may run it.
@@ -44,7 +47,7 @@ class ClaimedMessage(MessageProxy):
                 actor_name=split_key(record.helper)[0],
                 args=self.envelope.args,
                 kwargs=self.envelope.kwargs,
-                options=dict(self.envelope.options),
+                options=usable_options(self.envelope.options, record),
                 message_id=execution_id,
                 message_timestamp=record.enqueued_ms,
             )
@@ -59,6 +62,8 @@ class ClaimedMessage(MessageProxy):
         self.result = b""
         self.error: AttemptError | None = None
         self.follow_ups: list[Publication] = []
+        self.group: MemberDone | None = None
+        self.exhausted = False
         self.time_limit_s = 0.0
         self.cancelled = False
         self.returned = False

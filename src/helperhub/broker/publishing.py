@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
-from dramatiq import Message
+from dramatiq import Actor, Message
 
-from helperhub.errors import InvalidHelper, TooLarge, UsageError
+from helperhub.broker.options import BOOKKEEPING, check_message_options
+from helperhub.errors import TooLarge, UsageError
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
-from helperhub.model.helper import PRIORITIES, Overlap
+from helperhub.model.helper import PRIORITIES, Overlap, priority_of_actor
 from helperhub.model.identity import new_execution_id
 from helperhub.store.envelope import Envelopes
 from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms, to_json, write_envelope
@@ -29,7 +31,7 @@ class Profile:
     """What the catalogue and the queue say about a helper's executions.
 
     Args:
-        priority: 1 to 5.
+        priority: 1 to 5; None if nobody but its actor says.
         max_attempts: Starts in all that the helper or instance declares; None if it doesn't say.
         queue_attempts: Starts in all that its queue allows, where nobody else says.
         expires_after: None means never.
@@ -37,7 +39,7 @@ class Profile:
         bound: Most executions that may wait in its queue; 0 means any number.
     """
 
-    priority: int = 3
+    priority: int | None = None
     max_attempts: int | None = None
     queue_attempts: int = 4
     expires_after: timedelta | None = None
@@ -60,7 +62,7 @@ def build_publication(
     *,
     delay_ms: int,
     profile_of: Callable[[str, str], Profile],
-    actor_options: Mapping[str, Any],
+    actor: Actor[..., Any] | None,
     max_payload: int,
     envelopes: Envelopes,
 ) -> Publication:
@@ -73,7 +75,7 @@ def build_publication(
         message: The message, with HelperHub's options among Dramatiq's.
         delay_ms: How long it waits first.
         profile_of: Looks its helper up.
-        actor_options: Options of its actor; ``max_retries`` counts.
+        actor: Its actor, whose priority, ``max_retries`` and ``max_age`` count; None if it isn't here.
         max_payload: Largest arguments, bytes.
         envelopes: Signs what it is given.
 
@@ -81,20 +83,26 @@ def build_publication(
         UsageError: An option is out of range, or the payload is not JSON or too large.
         ConfigurationError: There is no key to sign with.
     """
-    options = dict(message.options)
+    check_message_options(message)
+    call = new_execution_id()
+    options = {name: value for name, value in message.options.items() if name not in BOOKKEEPING}
+    if options.get("group_completion_uuid"):
+        # What a replay, which is another execution, has in common with this one.
+        options.setdefault("group_member", call)
     own = {name: options.pop(name) for name in _OWN_OPTIONS if name in options}
     helper = message.actor_name if not own.get("instance") else f"{message.actor_name}/{own['instance']}"
     profile = profile_of(helper, message.queue_name)
-    expires_ms = expiry_ms(None, _expires_after(own.get("expires_after", profile.expires_after)))
+    actor_options = actor.options if actor else {}
+    expires_ms = expiry_ms(None, _expires_after(own, {**actor_options, **options}, profile, delay_ms))
     text = write_envelope(Envelope(message.args, dict(message.kwargs), options, expires_ms))
     if len(text) > max_payload:
         problem = f"The payload of '{helper}' has {len(text)} bytes, {max_payload} are allowed."
         raise TooLarge(problem, hint="Store it elsewhere and send its place, or raise HELPERHUB_MAX_PAYLOAD.")
-    call = new_execution_id()
+    usual = priority_of_actor(actor.priority if actor else 0) if profile.priority is None else profile.priority
     record = Record(
         helper=helper,
         queue=message.queue_name,
-        priority=_priority(own.get("priority", profile.priority)),
+        priority=_priority(own.get("priority", usual)),
         expires_ms=expires_ms,
         max_attempts=_max_attempts(options, actor_options, profile),
         trigger=Trigger(own.get("trigger", Trigger.CODE)).value,
@@ -115,17 +123,6 @@ def readdress(publication: Publication, envelopes: Envelopes) -> Publication:
     return replace(publication, id=publication.other_id, record=replace(publication.record, body=body))
 
 
-def check_actor_name(name: str) -> None:
-    """Refuse names that can't be told from an instance or a planned id.
-
-    Raises:
-        InvalidHelper: ``name`` holds one of ``/ # @`` or a blank.
-    """
-    if any(sign in name for sign in "/#@ "):
-        message = f"Actor '{name}' can't be named so: / # @ and blanks part an execution's id."
-        raise InvalidHelper(message, hint="Give it another actor_name.")
-
-
 def _priority(value: object) -> int:
     if value not in PRIORITIES:
         message = f"Priority {value!r} is out of range."
@@ -133,7 +130,20 @@ def _priority(value: object) -> int:
     return int(value)  # type: ignore[call-overload,no-any-return]  # a member of PRIORITIES is an int
 
 
-def _expires_after(value: object) -> timedelta | None:
+def _expires_after(
+    own: Mapping[str, Any], options: Mapping[str, Any], profile: Profile, delay_ms: int
+) -> timedelta | None:
+    max_age = options.get("max_age")
+    if "expires_after" in own or not max_age:
+        return _read_expiry(own.get("expires_after", profile.expires_after))
+    # Dramatiq's counts from the sending on, with the delay.
+    if max_age <= delay_ms:
+        message = f"max_age={max_age} is over before the delay of {delay_ms} ms: it would never run."
+        raise UsageError(message, hint="Raise max_age, or give expires_after, which counts from the due time.")
+    return timedelta(milliseconds=max_age - delay_ms)
+
+
+def _read_expiry(value: object) -> timedelta | None:
     if value is None or isinstance(value, timedelta):
         return value
     if isinstance(value, int | float):
@@ -153,8 +163,17 @@ def _max_attempts(options: Mapping[str, Any], actor_options: Mapping[str, Any], 
     return profile.queue_attempts
 
 
-def delay_to_ms(delay: timedelta | int | None) -> int:
-    """Return a delay given as Dramatiq's milliseconds or as a timedelta in ms; None is 0."""
+def delay_to_ms(delay: Any) -> int:
+    """Return a delay given as Dramatiq's milliseconds or as a timedelta in ms; None is 0.
+
+    Raises:
+        UsageError: It is neither.
+    """
     if delay is None:
         return 0
-    return to_ms(delay) if isinstance(delay, timedelta) else int(delay)
+    if isinstance(delay, timedelta):
+        return to_ms(delay)
+    if isinstance(delay, bool) or not isinstance(delay, int | float) or not math.isfinite(delay):
+        message = f"delay={delay!r} is neither a timedelta nor a number of milliseconds."
+        raise UsageError(message)
+    return int(delay)

@@ -11,37 +11,53 @@ logged by Dramatiq **and the actor still runs**.
 | 2 | Start       | nothing below may see an execution that isn't to run: gone back, cancelled, expired | closed |
 | 3 | History     | its after-hook sees the final verdict; writes result and error                      | open   |
 | 4 | DeadLetters | sees that Retries gave up; adds the failure notice to the verdict                   | open   |
-| 5 | Retries     | decides between retry and dead once everything inside it has raised                 | closed |
-| 6 | Shutdown    | turns an interruption into "handed back" before Retries would count an attempt      | open   |
-| 7 | Cancellation | turns what it interrupted into "cancelled" before Retries would retry it          | open   |
-| 8 | TimeLimits  | says in the exception which limit it was, before anybody writes it down             | closed |
-| 9 | ActorCalls  | wraps the actor call itself, so that no interruption can strike any policy          | closed |
-| 10 | CurrentMessage, AsyncIO, Results | Dramatiq's own: message at hand, async actors, ``get_result()`` | open  |
+| 5 | Callbacks   | told by the final verdict; DeadLetters sees that a callback couldn't be enqueued    | closed |
+| 6 | Pipelines   | a success whose successor can't be enqueued is none: Callbacks must see that        | closed |
+| 7 | Groups      | likewise: a member counts only if its group's callbacks can be enqueued             | closed |
+| 8 | Retries     | decides between retry and dead once everything inside it has raised                 | closed |
+| 9 | Shutdown    | turns an interruption into "handed back" before Retries would count an attempt      | open   |
+| 10 | Cancellation | turns what it interrupted into "cancelled" before Retries would retry it         | open   |
+| 11 | TimeLimits | says in the exception which limit it was, before anybody writes it down             | closed |
+| 12 | ActorCalls | wraps the actor call itself, so that no interruption can strike any policy          | closed |
+| 13 | CurrentMessage, AsyncIO, Results | Dramatiq's own: message at hand, async actors, ``get_result()`` | open  |
 
 A user's own middleware is appended after these: its ``after_`` hooks run before all of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import dramatiq.middleware as dramatiqs
 from dramatiq.middleware import AsyncIO, CurrentMessage, Middleware
 from dramatiq.results import Results
 
 from helperhub.middleware.actor_calls import ActorCalls
+from helperhub.middleware.callbacks import Callbacks
 from helperhub.middleware.cancellation import Cancellation
 from helperhub.middleware.dead_letters import DeadLetters
+from helperhub.middleware.groups import Groups
 from helperhub.middleware.history import History, RecordsBackend
 from helperhub.middleware.log_context import LogContext
+from helperhub.middleware.pipelines import Pipelines
 from helperhub.middleware.retries import Retries, SpecOf
 from helperhub.middleware.shutdown import Shutdown
 from helperhub.middleware.start import Start
 from helperhub.middleware.time_limits import TimeLimits
 
-__all__ = ["Policies", "build_middleware"]
+__all__ = ["STANDS_FOR", "Policies", "build_middleware"]
+
+#: Dramatiq's middleware to the policy in its place: what ``add_middleware(before=..., after=...)`` means by it.
+STANDS_FOR: Mapping[type[Middleware], type[Middleware]] = {
+    dramatiqs.AgeLimit: Start,
+    dramatiqs.Callbacks: Callbacks,
+    dramatiqs.Pipelines: Pipelines,
+    dramatiqs.Retries: Retries,
+    dramatiqs.TimeLimit: TimeLimits,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,8 @@ class Policies:
         cancel_grace_s: Seconds that a cancelled execution has to end by itself.
         hard_after_s: Seconds after soft limit or interruption when its process is killed.
         on_given_up: Told of each dead letter; returns what is enqueued with the verdict.
+        queue_of: The queue of a helper that this process doesn't have; None if nobody has it.
+        open_group: Begins to count a group's members: its id, its size, ms it is kept.
         log_fields: Sets the log context of this thread; an empty mapping clears it.
     """
 
@@ -68,6 +86,8 @@ class Policies:
     cancel_grace_s: float
     hard_after_s: float
     on_given_up: Callable[[Any], list[Any]]
+    queue_of: Callable[[str], str | None]
+    open_group: Callable[[str, int, int], object]
     log_fields: Callable[[dict[str, Any]], None]
 
 
@@ -85,6 +105,9 @@ def build_middleware(policies: Policies) -> list[Middleware]:
         Start(),
         History(max_result=policies.max_result),
         DeadLetters(policies.on_given_up),
+        Callbacks(policies.queue_of),
+        Pipelines(),
+        Groups(policies.open_group),
         Retries(policies.spec_of),
         Shutdown(),
         cancellation,

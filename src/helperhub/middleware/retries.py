@@ -47,7 +47,12 @@ class Retries(Middleware):
         if exception is None or claimed is None or claimed.verdict is not None:
             return
         options = self._options(broker, claimed)
-        claimed.verdict = _decide(claimed, exception, options)
+        try:
+            claimed.verdict = _decide(claimed, exception, options)
+        except Exception as error:  # noqa: BLE001 - retry_when is the user's: a policy that fails never means "done"
+            why = f"{type(error).__name__}: {text_of(error)}"
+            reason = f"attempt {claimed.record.attempt} failed, and so did its retry policy: {why}"
+            claimed.verdict = Verdict(Outcome.DEAD, reason=reason[:300])
         if claimed.verdict.outcome is Outcome.DEAD:
             claimed.fail()
 
@@ -63,6 +68,8 @@ class Retries(Middleware):
 
 def _decide(message: ClaimedMessage, exception: BaseException, options: Mapping[str, Any]) -> Verdict:
     summary = f"{type(exception).__name__}: {text_of(exception)}".partition("\n")[0][:200]
+    if message.failed:
+        return Verdict(Outcome.DEAD, reason=f"rejected by a middleware: {summary}")
     throws = options.get("throws") or ()
     if throws and isinstance(exception, throws):
         return Verdict(Outcome.DEAD, reason=f"never retried: {summary}")
@@ -70,6 +77,7 @@ def _decide(message: ClaimedMessage, exception: BaseException, options: Mapping[
     retry_when = options.get("retry_when")
     again = attempt < record.max_attempts if retry_when is None else retry_when(attempt - 1, exception)
     if not again:
+        message.exhausted = True
         return Verdict(Outcome.DEAD, reason=f"attempt {attempt} of {record.max_attempts} failed: {summary}")
     return Verdict(Outcome.RETRY, delay=_delay(attempt, exception, options), reason=summary)
 

@@ -129,6 +129,15 @@ def split_key(key: str) -> tuple[str, str | None]:
     return name, instance if slash else None
 
 
+def priority_of_actor(priority: int) -> int:
+    """Return the priority, 1 to 5, that stands for a Dramatiq actor's: its usual 0 is 3, lower goes first.
+
+    >>> [priority_of_actor(given) for given in (-10, -1, 0, 1, 10)]
+    [1, 2, 3, 4, 5]
+    """
+    return max(PRIORITIES[0], min(PRIORITIES[-1], 3 + priority))
+
+
 def _check_names(spec: HelperSpec) -> None:
     if not _NAME.fullmatch(spec.name):
         message = f"'{spec.name}' can't be a helper's name."

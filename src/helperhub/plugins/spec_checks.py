@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from helperhub.errors import InvalidHelper
-from helperhub.model.helper import DEFAULT_QUEUE, HelperSpec, Overlap
+from helperhub.model.helper import DEFAULT_QUEUE, HelperSpec, Overlap, priority_of_actor
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
 from helperhub.plugins.declaration import Declaration
@@ -125,6 +125,7 @@ def declare_actor(actor: Any) -> Declaration:
     spec = HelperSpec(
         name=actor.actor_name,
         queue=actor.queue_name or DEFAULT_QUEUE,
+        priority=priority_of_actor(actor.priority),
         retry=retry,
         time_limit=_from_ms(options.get("time_limit")),
         description=(inspect.getdoc(actor.fn) or "").partition("\n")[0],

@@ -63,6 +63,11 @@ class Profiles:
         row = self.snapshot().rows.get(helper)
         return row.spec if row else None
 
+    def queue_of(self, helper: str) -> str | None:
+        """Return the queue of ``helper[/instance]``, or None if the catalogue doesn't have it."""
+        spec = self.spec_of(helper)
+        return spec.queue if spec else None
+
     def knows(self, helper: str) -> bool:
         """Return whether the catalogue has ``helper[/instance]``."""
         return helper in self.snapshot().rows

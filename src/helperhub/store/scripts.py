@@ -43,6 +43,7 @@ class Publication:
             means the same execution.
         delay_ms: How long it waits first.
         bound: Most executions that may wait in its queue; 0 means any number.
+        other_body: What stands for the record's body under ``other_id``; empty means the same.
     """
 
     id: str
@@ -50,10 +51,32 @@ class Publication:
     other_id: str = ""
     delay_ms: int = 0
     bound: int = 0
+    other_body: bytes = b""
 
     def entry(self) -> list[Any]:
         """Return what the scripts take."""
-        return [self.id, self.bound, self.record.places(), self.delay_ms]
+        return [self.id, self.bound, self.record.places(), self.delay_ms, self.other_id, self.other_body]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberDone:
+    """One member of a group is done.
+
+    Args:
+        group: The group's id.
+        member: The member; it counts once, however often it succeeds.
+        callbacks: What is enqueued when all members are done.
+        keep_ms: How long the count is kept from now on.
+    """
+
+    group: str
+    member: str
+    callbacks: tuple[Publication, ...]
+    keep_ms: int
+
+    def entry(self) -> list[Any]:
+        """Return what the script takes."""
+        return [self.group, self.member, self.keep_ms, [publication.entry() for publication in self.callbacks]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +110,7 @@ class Settlement:
         result: JSON.
         error: An error of `pack_error`, or empty.
         follow_ups: What is enqueued with it.
+        group: What its success means for a group, or None.
     """
 
     id: str
@@ -98,6 +122,7 @@ class Settlement:
     result: bytes = b""
     error: bytes = b""
     follow_ups: tuple[Publication, ...] = ()
+    group: MemberDone | None = None
 
     def entry(self) -> list[Any]:
         """Return what the script takes."""
@@ -112,6 +137,7 @@ class Settlement:
             self.result,
             self.error,
             follow_ups,
+            self.group.entry() if self.group else [],
         ]
 
 
@@ -246,6 +272,10 @@ class Scripts:
         answer = self._run("settle", worker, pack([settlement.entry() for settlement in settlements]))
         return [code == 1 for code in answer]
 
+    def open_group(self, group: str, size: int, *, keep_ms: int) -> bool:
+        """Begin to count the members of a group; False means it is counted already."""
+        return bool(self._run("open_group", group, size, keep_ms))
+
     def cancel(self, ids: Sequence[str], *, reason: str) -> list[str]:
         """Stop executions; per id cancelled, asked, final or unknown."""
         return [code.decode() for code in self._run("cancel", reason, *ids)]
@@ -309,6 +339,7 @@ __all__ = [
     "Due",
     "DueRow",
     "Gone",
+    "MemberDone",
     "PlanEntry",
     "Publication",
     "Reaped",

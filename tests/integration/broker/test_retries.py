@@ -191,25 +191,33 @@ def test_text_that_is_no_unicode_fails_the_attempt_and_nothing_else(hub: Hub, en
     assert execution.errors[0].message == "no such file: caf?"
 
 
+def retry_of_a_bad_delay() -> Exception:
+    return Retry("no use", delay="soon")  # type: ignore[arg-type]  # that is the point
+
+
 @pytest.mark.parametrize(
-    "options",
-    [{"retry_when": lambda *_: 1 / 0}, {"min_backoff": -5}, {"min_backoff": "soon"}],
-    ids=["retry_when raises", "negative backoff", "backoff is no number"],
+    ("options", "failure"),
+    [
+        ({"retry_when": lambda *_: 1 / 0}, ValueError("no use")),
+        ({"retry_when": lambda: True}, ValueError("no use")),
+        ({}, retry_of_a_bad_delay()),
+    ],
+    ids=["retry_when raises", "retry_when takes nothing", "delay is no number"],
 )
 def test_attempt_whose_policy_fails_is_a_dead_letter_not_a_success(
-    hub: Hub, end_of: EndOf, options: dict[str, Any]
+    hub: Hub, end_of: EndOf, options: dict[str, Any], failure: Exception
 ) -> None:
     """A mistake in the options made every failure a success."""
 
     @dramatiq.actor(broker=hub.broker, **options)
     def broken() -> None:
-        message = "no use"
-        raise ValueError(message)
+        raise failure
 
     with working(hub):
         execution = end_of(hub, broken.send())
 
     assert execution.status is Status.ERROR
+    assert execution.reason.startswith("attempt 1 failed, and so did its retry policy: ")
     assert execution.errors[0].message == "no use"
 
 

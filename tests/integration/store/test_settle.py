@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helperhub.store.record import Record
-from helperhub.store.scripts import Publication, Settlement
+from helperhub.store.scripts import MemberDone, Publication, Settlement
 
 if TYPE_CHECKING:
     from tests.integration.store.conftest import Store
@@ -246,3 +246,72 @@ def test_places_that_a_newer_release_added_survive_claim_and_settle(store: Store
     kept = msgpack.unpackb(store.client.get(store.keys.record("a"))[1:], raw=True)
     assert kept[-3:] == [b"new text", 7, [1, b"x"]]
     assert store.status("a") == "s"
+
+
+CALLBACK = Publication("callback", Record(helper="finish"), other_id="callback-2")
+
+
+def done_in(group: str, member: str, *callbacks: Publication) -> MemberDone:
+    return MemberDone(group, member, callbacks or (CALLBACK,), keep_ms=60_000)
+
+
+def test_last_member_of_a_group_enqueues_its_callbacks_and_ends_its_count(store: Store) -> None:
+    assert store.scripts.open_group("g", 2, keep_ms=60_000)
+    for member in ("a", "b"):
+        store.start(member)
+        assert store.client.exists(store.keys.record("callback")) == 0
+        store.settle(member, group=done_in("g", member))
+
+    assert store.status("callback") == "q"
+    assert store.client.exists(store.key("group", "g")) == 0
+
+
+def test_member_counts_once_however_often_it_is_done(store: Store) -> None:
+    store.scripts.open_group("g", 2, keep_ms=60_000)
+    for execution_id in ("a", "a-replayed"):
+        store.start(execution_id)
+        store.settle(execution_id, group=done_in("g", "a"))
+
+    assert store.client.exists(store.keys.record("callback")) == 0
+    assert 0 < store.client.pttl(store.key("group", "g")) <= 60_000
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in OUTCOMES if outcome != "done"])
+def test_member_that_isnt_done_doesnt_count(store: Store, outcome: str) -> None:
+    store.scripts.open_group("g", 1, keep_ms=60_000)
+    store.start("a")
+
+    store.settle("a", outcome, group=done_in("g", "a"))
+
+    assert store.client.exists(store.keys.record("callback")) == 0
+
+
+def test_group_that_is_opened_again_keeps_its_count(store: Store) -> None:
+    store.scripts.open_group("g", 2, keep_ms=60_000)
+    store.start("a")
+    store.settle("a", group=done_in("g", "a"))
+
+    assert not store.scripts.open_group("g", 2, keep_ms=60_000)
+
+    store.start("b")
+    store.settle("b", group=done_in("g", "b"))
+    assert store.status("callback") == "q"
+
+
+def test_member_of_a_group_that_is_forgotten_enqueues_nothing(store: Store) -> None:
+    store.start("a")
+
+    assert store.settle("a", group=done_in("gone", "a"))
+
+    assert store.client.exists(store.keys.record("callback"), store.key("group", "gone")) == 0
+
+
+def test_follow_up_whose_id_is_taken_gets_its_other_id_and_the_body_made_for_that(store: Store) -> None:
+    store.publish("next")
+    store.start("a")
+    record = Record(helper="other", body=b"\x01\x00", call="mine")
+
+    store.settle("a", follow_ups=(Publication("next", record, "next-2", other_body=b"\x01\x00{}"),))
+
+    assert (store.record("next").helper, store.record("next").body) == ("tidy", b"")
+    assert (store.record("next-2").helper, store.record("next-2").body) == ("other", b"\x01\x00{}")

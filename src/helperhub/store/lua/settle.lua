@@ -3,13 +3,43 @@
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  worker process's id
 -- ARGV[2]  msgpack array of {id, claim number, outcome, started ms, delay ms, reason, result, error,
---          follow-ups: array of publish entries}
+--          follow-ups: array of publish entries, group: {id, member, ms it is kept, publish entries} or {}}
 -- Answer   array of codes: 1 carried out, 0 stale (not this worker's claim any more; nothing changed)
 -- Invariant: a verdict is carried out only under the claim that it was made under, and once.
 local worker = ARGV[1]
 local held = P .. ':held:' .. worker
 -- The default `RetryPolicy`, ms.
 local OVERRUN_BACKOFF, MAX_OVERRUN_BACKOFF = 15000, 3600000
+
+-- Enqueue what follows from a verdict. An id that belongs to another call gives way to the entry's other id.
+local function enqueue_follow_ups(entries)
+  for _, entry in ipairs(entries) do
+    local id, rec, delay, other, other_body = entry[1], entry[3], entry[4], entry[5], entry[6]
+    if load_record(id) ~= nil and other ~= '' then
+      id = other
+      if other_body ~= '' then rec[BODY] = other_body end
+    end
+    if load_record(id) == nil then
+      rec[DUE] = now + delay
+      enqueue(id, rec)
+    end
+  end
+end
+
+-- Count a group's member as done; the last one enqueues what waits for all, and the group is forgotten.
+local function complete_member(group)
+  if not group[1] then return end
+  local key = P .. ':group:' .. group[1]
+  local size = tonumber(redis.call('HGET', key, 'size') or 0)
+  if size == 0 then return end
+  redis.call('HSET', key, 'm:' .. group[2], '')
+  if redis.call('HLEN', key) > size then
+    redis.call('DEL', key)
+    enqueue_follow_ups(group[4])
+  else
+    redis.call('PEXPIRE', key, group[3])
+  end
+end
 
 local function settle(v)
   local id, outcome = v[1], v[3]
@@ -68,12 +98,8 @@ local function settle(v)
   else
     finish(id, rec, ERROR, v[6])
   end
-  for _, entry in ipairs(v[9]) do
-    if load_record(entry[1]) == nil then
-      entry[3][DUE] = now + entry[4]
-      enqueue(entry[1], entry[3])
-    end
-  end
+  enqueue_follow_ups(v[9])
+  if outcome == 'done' then complete_member(v[10]) end
   return 1
 end
 

@@ -1,0 +1,148 @@
+"""Hooks of middleware, the users' own included: none that fails can cost an outcome or a worker thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dramatiq import Broker, Middleware
+from dramatiq.encoder import JSONEncoder, PickleEncoder
+from dramatiq.message import get_encoder
+from dramatiq.middleware import (
+    AgeLimit,
+    AsyncIO,
+    Callbacks,
+    CurrentMessage,
+    GroupCallbacks,
+    MiddlewareError,
+    Pipelines,
+    Retries,
+    ShutdownNotifications,
+    TimeLimit,
+)
+from dramatiq.results import Results
+
+from helperhub.errors import UsageError
+
+_log = logging.getLogger("helperhub.broker")
+#: Called in a worker thread, or by a consumer for an unknown actor: what gets out of these ends the thread, and
+#: with it the claim of what it holds.
+_IN_WORKER_THREADS = frozenset({"process_message", "skip_message", "ack", "nack"})
+#: Dramatiq's own whose work is done here without being asked for; added again they would do it twice.
+_HERE_ALREADY = (AsyncIO, Callbacks, CurrentMessage, GroupCallbacks, Pipelines)
+#: Dramatiq's own whose settings belong elsewhere here.
+_ELSEWHERE: Mapping[type[Middleware], str] = {
+    AgeLimit: "Give actors max_age, or helpers expires_after.",
+    Retries: "Give actors max_retries, min_backoff and max_backoff, or set HELPERHUB_QUEUES__<QUEUE>__MAX_ATTEMPTS.",
+    ShutdownNotifications: "Give actors notify_shutdown=True.",
+    TimeLimit: "Give actors time_limit, or set HELPERHUB_QUEUES__<QUEUE>__TIME_LIMIT.",
+}
+
+
+class HookedBroker(Broker):
+    """Dramatiq's `Broker` with guarded hooks, and a look at the middleware that users add."""
+
+    def __init__(
+        self, middleware: Sequence[Middleware], *, stands_for: Mapping[type[Middleware], type[Middleware]]
+    ) -> None:
+        """Begin with our own middleware.
+
+        Args:
+            middleware: The policies, in order.
+            stands_for: Dramatiq's middleware that isn't there, to the policy in its place: what
+                ``before=`` and ``after=`` mean by it.
+        """
+        self._complete = False
+        self._stands_for = stands_for
+        super().__init__(middleware=list(middleware))
+        self._complete = True
+
+    def add_middleware(
+        self,
+        middleware: Middleware,
+        *,
+        before: type[Middleware] | None = None,
+        after: type[Middleware] | None = None,
+    ) -> None:
+        """Add a middleware, by default behind all others.
+
+        Of Dramatiq's own, those whose work is done here already are left out.
+
+        Raises:
+            UsageError: It is one of Dramatiq's that would work against HelperHub's own.
+            ValueError: ``before`` or ``after`` isn't there.
+        """
+        if self._complete and _is_here_already(middleware):
+            _log.info("middleware_here_already", extra={"middleware": type(middleware).__name__})
+            return
+        if self._complete:
+            _check_middleware(middleware)
+        super().add_middleware(
+            middleware,
+            before=self._stands_for.get(before, before) if before else None,
+            after=self._stands_for.get(after, after) if after else None,
+        )
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Call a hook of every middleware; only ``before_process_message`` may stop a message, as in Dramatiq."""
+        if signal not in _IN_WORKER_THREADS:
+            super().emit_before(signal, *args, **kwargs)
+            return
+        for middleware in self.middleware:
+            try:
+                getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
+            except MiddlewareError:
+                if signal == "process_message":
+                    raise
+                _tell(f"before_{signal}", middleware)
+            except BaseException:  # noqa: BLE001 - SystemExit too: no hook decides about the thread
+                _tell(f"before_{signal}", middleware)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Call a hook of every middleware, the last first."""
+        if signal not in _IN_WORKER_THREADS:
+            super().emit_after(signal, *args, **kwargs)
+            return
+        for middleware in reversed(self.middleware):
+            try:
+                getattr(middleware, f"after_{signal}")(self, *args, **kwargs)
+            except BaseException:  # noqa: BLE001 - as above
+                _tell(f"after_{signal}", middleware)
+
+
+def check_encoder() -> None:
+    """Refuse an encoder that somebody set with `dramatiq.set_encoder`: it would never be asked.
+
+    Raises:
+        UsageError: It isn't Dramatiq's own for JSON.
+    """
+    encoder = get_encoder()
+    if type(encoder) is not JSONEncoder:
+        message = f"dramatiq.set_encoder({type(encoder).__name__}()) can't be followed: messages are JSON here."
+        raise UsageError(message, hint="Leave it out, and send numbers, texts, booleans, lists and dicts.")
+
+
+def _is_here_already(middleware: Middleware) -> bool:
+    return type(middleware) in _HERE_ALREADY
+
+
+def _check_middleware(middleware: Middleware) -> None:
+    kind = type(middleware)
+    if kind.__module__ == "dramatiq.middleware.prometheus":
+        message = "Dramatiq's Prometheus middleware can't be added: it listens on a fixed port of every address."
+        raise UsageError(message, hint="Take 'helperhub queues list --json', or a middleware of your own.")
+    for replaced, hint in _ELSEWHERE.items():
+        if isinstance(middleware, replaced):
+            message = f"{kind.__name__} can't be added: HelperHub has a policy in place of {replaced.__name__}."
+            raise UsageError(message, hint=hint)
+    if isinstance(middleware, Callbacks | Pipelines | GroupCallbacks):
+        message = f"{kind.__name__} can't be added: what it enqueues rides in the verdict here, and would be doubled."
+        raise UsageError(message, hint="Write a Middleware of your own beside it.")
+    if isinstance(middleware, Results) and isinstance(middleware.backend.encoder, PickleEncoder):
+        message = "A result backend with PickleEncoder can't be added: nothing here is pickled."
+        raise UsageError(message, hint="Take its JSONEncoder.")
+
+
+def _tell(hook: str, middleware: Middleware) -> None:
+    _log.exception("hook_failed", extra={"hook": hook, "middleware": type(middleware).__name__})

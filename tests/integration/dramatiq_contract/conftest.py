@@ -1,0 +1,58 @@
+"""A real server and a real `dramatiq.Worker`; tests are written as somebody would who knows only Dramatiq."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import dramatiq
+import pytest
+
+from helperhub import Hub
+from helperhub.model.execution import Execution
+from helperhub.testing import find_strays
+from helperhub.testing.running import build_hub
+
+
+@pytest.fixture
+def hub(redis_url: str, hub_name: str) -> Iterator[Hub]:
+    """A hub of the test's own, whose broker is Dramatiq's global one; afterwards nothing may lie about in its keys."""
+    found = build_hub((), url=redis_url, settings={"HELPERHUB_HUB": hub_name})
+    yield found
+    found.broker.stop_worker()
+    strays = find_strays(found.scripts.client, found.scripts.keys)
+    found.close()
+    assert strays == []
+
+
+@pytest.fixture
+def broker(hub: Hub) -> dramatiq.Broker:
+    """Dramatiq's global broker."""
+    assert dramatiq.get_broker() is hub.broker
+    return hub.broker
+
+
+@pytest.fixture
+def worker(broker: dramatiq.Broker) -> Iterator[dramatiq.Worker]:
+    """A worker that runs while the test does."""
+    running = dramatiq.Worker(broker, worker_timeout=100, worker_threads=4)
+    running.start()
+    yield running
+    running.stop(timeout=10_000)
+
+
+@pytest.fixture
+def join(broker: dramatiq.Broker, worker: dramatiq.Worker) -> Callable[[], None]:
+    """Waits until everything that was sent has ended."""
+
+    def join() -> None:
+        for queue_name in broker.get_declared_queues():
+            broker.join(queue_name, timeout=10_000)
+        worker.join()
+
+    return join
+
+
+@pytest.fixture
+def execution(hub: Hub) -> Callable[[dramatiq.Message], Execution]:
+    """Returns what the hub says of a message."""
+    return lambda message: hub.executions.get(message.message_id)
