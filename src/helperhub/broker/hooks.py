@@ -6,8 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dramatiq import Broker, Middleware
-from dramatiq.encoder import JSONEncoder, PickleEncoder
+from dramatiq import Broker, JSONEncoder, Middleware, PickleEncoder
 from dramatiq.message import get_encoder
 from dramatiq.middleware import (
     AgeLimit,
