@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
+from pydantic import SecretStr
 
 from helperhub import __version__
 from helperhub.broker.broker import BrokerOptions, HelperHubBroker
@@ -41,8 +42,11 @@ from helperhub.supervise.key_file import read_key_file
 from helperhub.supervise.own_keeper import OwnKeeper
 from helperhub.telemetry.logs import set_log_context
 from helperhub.telemetry.sentry import start_sentry
-from helperhub.trust.keyring import HelperKeys, parse_helper_keys, parse_ring
-from helperhub.trust.signing import USE, Signatures
+from helperhub.trust.encryption import USE as ENCRYPTION
+from helperhub.trust.encryption import Cipher
+from helperhub.trust.keyring import HelperKeys, KeyRing, parse_helper_keys, parse_ring
+from helperhub.trust.signing import USE as SIGNING
+from helperhub.trust.signing import Signatures
 
 if TYPE_CHECKING:
     from helperhub.plugins.loader import Plugins
@@ -79,16 +83,17 @@ class Assembly:
             ConfigurationError: The keys in the data directory can't be used.
         """
         signing = self.settings.signing
-        given = parse_helper_keys(signing.helper_keys.get_secret_value()) if signing.helper_keys else {}
-        ring = parse_ring(signing.keys.get_secret_value()) if signing.keys else None
+        ring, given = _read_keys(signing.keys, signing.helper_keys)
         if ring is None and not given and signing.enabled and self._is_embedded:
             ring = read_key_file(self.settings.data_dir)
-        return Signatures(self.settings.hub, HelperKeys(ring, given, use=USE), enabled=signing.enabled)
+        return Signatures(self.settings.hub, HelperKeys(ring, given, use=SIGNING), enabled=signing.enabled)
 
     @cached_property
     def envelopes(self) -> Envelopes:
-        """What executions are given: signed for them, and checked before they run."""
-        return Envelopes(self.signatures)
+        """What executions are given: signed for them, sealed if there is a key, and checked before they run."""
+        encryption = self.settings.encryption
+        keys = HelperKeys(*_read_keys(encryption.keys, encryption.helper_keys), use=ENCRYPTION)
+        return Envelopes(self.signatures, Cipher(self.settings.hub, keys, enabled=encryption.enabled))
 
     def require_trust(self, *, for_every_helper: bool = False) -> None:
         """Refuse to work for a hub that has no signing key and doesn't do without by name.
@@ -102,11 +107,12 @@ class Assembly:
         if for_every_helper:
             self.signatures.require_all()
         self.signatures.require(NOTICE_HELPER if self.settings.on_failure.configured else "")
+        self.envelopes.cipher.require()
 
     @cached_property
     def records(self) -> Records:
         """Executions as Redis holds them."""
-        return Records(self.scripts.client, self.scripts.keys)
+        return Records(self.scripts.client, self.scripts.keys, self.envelopes.read)
 
     @cached_property
     def profiles(self) -> Profiles:
@@ -245,6 +251,14 @@ class Assembly:
         keeper = OwnKeeper(url=self.url, hub=self.settings.hub, worker=worker, lease=lease, board=board)
         keeper.start()
         self._own_keeper = keeper
+
+
+def _read_keys(ring: SecretStr | None, given: SecretStr | None) -> tuple[KeyRing | None, dict[str, KeyRing]]:
+    """Return the hub's ring and those of single helpers, as two settings give them."""
+    return (
+        parse_ring(ring.get_secret_value()) if ring else None,
+        parse_helper_keys(given.get_secret_value()) if given else {},
+    )
 
 
 def _started_at(environ: Mapping[str, str]) -> datetime:

@@ -21,6 +21,7 @@ from helperhub.services.executions import Executions
 from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import HelperChange, Helpers
 from helperhub.services.plan import Plan
+from helperhub.services.renewal import Renewal
 from helperhub.settings import LoadedSettings, load_settings
 from helperhub.store.workers import Workers as WorkerStore
 from helperhub.supervise.embedded import attach
@@ -71,6 +72,11 @@ class Hub(Assembly):
         return DeadLetters(self.scripts, self.executions)
 
     @cached_property
+    def renewal(self) -> Renewal:
+        """See which keys are in use; sign and seal anew under the present ones."""
+        return Renewal(self.scripts, self.records, self._queue_store, self.catalogue, self.envelopes)
+
+    @cached_property
     def queues(self) -> Queues:
         """See, pause, resume and purge queues."""
         return Queues(self.scripts, self._queue_store)
@@ -90,6 +96,7 @@ class Hub(Assembly):
             quarantined=tuple((plugin.name, plugin.reason) for plugin in plugins.quarantined),
             problems=tuple((plugin.name, problem) for plugin in plugins.loaded for problem in plugin.problems),
             local_ms=lambda: epoch_ms(datetime.now(UTC)),
+            signatures=self.signatures,
         )
 
     def enqueue(  # noqa: PLR0913 - the caller's whole vocabulary

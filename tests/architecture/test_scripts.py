@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "helperhub"
 LUA = sorted((PACKAGE / "store" / "lua").glob("*.lua"))
 SCRIPTS = [path for path in LUA if path.stem != "prelude"]
 #: What adds is refused when Redis is full; all else frees, finishes or only reads, and goes on.
-REFUSED_WHEN_FULL = {"publish", "plan", "enqueue_due", "mark_plan", "open_group", "register", "replay"}
+REFUSED_WHEN_FULL = {"publish", "plan", "enqueue_due", "mark_plan", "open_group", "register", "replay", "rewrite"}
 
 by_name = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 

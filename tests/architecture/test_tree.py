@@ -29,6 +29,8 @@ def projects() -> list[Path]:
 def requirements(project: dict[str, Any]) -> Iterator[str]:
     yield from project["project"]["dependencies"]
     yield from project["build-system"]["requires"]
+    for extra in project["project"].get("optional-dependencies", {}).values():
+        yield from extra
     for group in project.get("dependency-groups", {}).values():
         yield from group
 

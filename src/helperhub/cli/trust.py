@@ -1,4 +1,4 @@
-"""``helperhub trust``: keys that sign what is enqueued."""
+"""``helperhub trust``: keys that sign and encrypt what is enqueued."""
 
 from __future__ import annotations
 
@@ -8,44 +8,45 @@ from helperhub.cli.call import current_call
 from helperhub.cli.moments import read_clock
 from helperhub.cli.output import echo_document, wants_json
 from helperhub.cli.words import json_option
-from helperhub.errors import ConfigurationError, Conflict, UsageError
+from helperhub.errors import ConfigurationError, Conflict, HelperHubError, UsageError
 from helperhub.trust import keyring
 from helperhub.trust.keyring import Key, KeyRing
 
 
 @click.group()
 def trust() -> None:
-    """Make, derive and rotate the keys that sign what is enqueued."""
+    """Make, derive and rotate the keys that sign and encrypt what is enqueued."""
 
 
 @trust.command("new-key")
 @click.option("--id", "key_id", metavar="ID", help="What messages name it by; default: today's date.")
 @json_option
 def new_key(key_id: str | None) -> None:
-    """Print a new key, as HELPERHUB_SIGNING__KEYS takes it."""
+    """Print a new key, as HELPERHUB_SIGNING__KEYS and HELPERHUB_ENCRYPTION__KEYS take it."""
     key = _make(key_id)
     _tell({"id": key.id, "key": str(key)}, str(key))
 
 
 @trust.command()
 @click.argument("helpers", nargs=-1, required=True, metavar="HELPER...")
+@click.option("--encryption", is_flag=True, help="Derive from HELPERHUB_ENCRYPTION__KEYS instead.")
 @json_option
-def derive(helpers: tuple[str, ...]) -> None:
+def derive(helpers: tuple[str, ...], *, encryption: bool) -> None:
     """Print the keys of single helpers, as HELPERHUB_SIGNING__HELPER_KEYS takes them.
 
     A worker process that has only these can run and enqueue these helpers, and nobody believes
     what it writes for any other.
     """
-    keys = current_call().open_hub(may_lack_redis=True).signatures.keys
+    envelopes = current_call().open_hub(may_lack_redis=True).envelopes
+    keys = envelopes.cipher.keys if encryption else envelopes.signatures.keys
     lines = []
     for helper in helpers:
         name = helper.partition("/")[0]
         ring = keys.of(name)
         if ring is None:
             message = f"There is no key to derive that of '{name}' from."
-            raise ConfigurationError(
-                message, hint="Set HELPERHUB_SIGNING__KEYS, or run this where 'helperhub up' runs."
-            )
+            setting = "HELPERHUB_ENCRYPTION__KEYS" if encryption else "HELPERHUB_SIGNING__KEYS"
+            raise ConfigurationError(message, hint=f"Run this where {setting} is set.")
         lines += [f"{name}={key}" for key in ring.keys]
     _tell({"helper_keys": ",".join(lines)}, ",".join(lines))
 
@@ -80,6 +81,38 @@ def rotate(key_id: str | None) -> None:
     older = [key.id for key in ring.keys]
     text = f"Key '{key.id}' signs from the next start on; still believed: {', '.join(older)}."
     _tell({"id": key.id, "older": older}, text)
+
+
+@trust.command()
+@json_option
+def status() -> None:
+    """Show the keys, and how much of what is open is under each of them."""
+    found = current_call().open_hub().renewal.status()
+    if wants_json():
+        echo_document(found)
+        return
+    for name, word in (("signing", "signed"), ("encryption", "encrypted")):
+        state = found[name]
+        ids = ", ".join(state["keys"]) or "no key"
+        click.echo(f"{name}: {ids if state['enabled'] else f'off ({ids})'}")
+        for what in ("executions", "catalogue"):
+            for key_id, count in sorted(state.get(what, {}).items()):
+                click.echo(f"  {count} {what} {f'{word} with {key_id}' if key_id else f'not {word}'}")
+
+
+@trust.command()
+@json_option
+def renew() -> int:
+    """Sign and encrypt anew, under the first keys, what waits, runs or is a dead letter, and the catalogue.
+
+    Exits with 1 if some of it isn't believed or can't be decrypted; that stays as it is.
+    """
+    done = current_call().open_hub().renewal.renew()
+    text = f"{done.executions} executions and {done.catalogue} entries of the catalogue renewed."
+    _tell(done.to_document(), text)
+    for name, why in done.refused.items():
+        click.echo(f"helperhub: '{name}' stays as it is. {why}", err=True)
+    return HelperHubError.exit_code if done.refused else 0
 
 
 def _tell(document: dict[str, object], text: str) -> None:

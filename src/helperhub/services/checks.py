@@ -12,6 +12,7 @@ from helperhub.store.catalogue import Catalogue
 from helperhub.store.scripts import Scripts
 from helperhub.store.server import ServerFacts, read_server
 from helperhub.store.workers import Workers
+from helperhub.trust.signing import NO_KEY, NO_KEY_HINT, Signatures
 
 #: A scheduler looks at the plan several times a second; silent this long means gone.
 _SCHEDULER_SILENT_MS = 10_000
@@ -59,6 +60,7 @@ class Checks:
         quarantined: Plugins that were not loaded: name and reason.
         problems: What loaded plugins could not adopt.
         local_ms: This machine's clock, epoch ms.
+        signatures: For the keys that there are.
     """
 
     scripts: Scripts
@@ -67,6 +69,7 @@ class Checks:
     quarantined: tuple[tuple[str, str], ...]
     problems: tuple[tuple[str, str], ...]
     local_ms: Callable[[], int]
+    signatures: Signatures
 
     def run(self) -> list[Finding]:
         """Return every finding, problems included; it never raises for what it looks for."""
@@ -74,7 +77,8 @@ class Checks:
             facts = read_server(self.scripts.client)
         except StoreError as error:
             return [Finding("redis", Grade.PROBLEM, error.message, error.hint), *self._plugins()]
-        return [*_server(facts), self._clock(facts), *self._catalogue(), *self._processes(facts), *self._plugins()]
+        hub = [self._clock(facts), self._signing(), *self._catalogue(), *self._processes(facts)]
+        return [*_server(facts), *hub, *self._plugins()]
 
     def _clock(self, facts: ServerFacts) -> Finding:
         difference = self.local_ms() - facts.now_ms
@@ -93,6 +97,15 @@ class Checks:
             text = f"'{helper}' can't be read: {why}"
             found.append(Finding("catalogue", Grade.PROBLEM, text, "Install the release that registered it."))
         return found
+
+    def _signing(self) -> Finding:
+        if not self.signatures.enabled:
+            text = "switched off: whoever can write to Redis can have anything run"
+            return Finding("signing", Grade.WARNING, text, "See docs/howto/trust.md.")
+        ids = self.signatures.keys.ids
+        if not ids:
+            return Finding("signing", Grade.PROBLEM, NO_KEY, NO_KEY_HINT)
+        return Finding("signing", Grade.OK, f"with key '{ids[0]}'; believed: {', '.join(ids)}")
 
     def _processes(self, facts: ServerFacts) -> list[Finding]:
         alive = [n for n, at in self.catalogue.schedulers().items() if facts.now_ms - at < _SCHEDULER_SILENT_MS]

@@ -71,7 +71,8 @@ class GivenUp:
         if message.actor_name == NOTICE_HELPER:
             return []
         reason = message.verdict.reason if message.verdict else ""
-        execution = read_execution(message.execution_id, replace(message.record, status="e", reason=reason))
+        record = replace(message.record, status="e", reason=reason)
+        execution = read_execution(message.execution_id, record, read_body=self.broker.envelopes.read)
         if message.error is not None:
             execution = replace(execution, errors=(*execution.errors, message.error))
         document = execution.to_document()

@@ -12,6 +12,7 @@ from helperhub.settings.loading import LoadedSettings, installed_plugins, load_s
 from helperhub.settings.model import (
     PREFIX,
     Duration,
+    EncryptionSettings,
     HistorySettings,
     LogSettings,
     OnFailureSettings,
@@ -30,6 +31,7 @@ __all__ = [
     "PREFIX",
     "STANDARD_QUEUES",
     "Duration",
+    "EncryptionSettings",
     "HistorySettings",
     "LoadedSettings",
     "LogSettings",

@@ -198,6 +198,18 @@ class SigningSettings(_Section):
     'helper=id:base64' parted by commas, as 'helperhub trust derive' prints them."""
 
 
+class EncryptionSettings(_Section):
+    """Encryption of what executions are given (AES-256-GCM); needs 'helperhub[encryption]'."""
+
+    enabled: bool = True
+    """false encrypts nothing any more, and still opens what is encrypted (true or false)."""
+    keys: Ring | None = None
+    """Key ring, 'id:base64' parted by commas: the first encrypts, all open; empty means no encryption."""
+    helper_keys: RingsOfHelpers | None = None
+    """Instead of the ring, for worker processes that may read only some helpers' arguments:
+    'helper=id:base64' parted by commas, as 'helperhub trust derive --encryption' prints them."""
+
+
 class LogSettings(_Section):
     """Logs, on stderr."""
 
@@ -238,6 +250,7 @@ class Settings(BaseSettings):
     queues: dict[str, QueueSettings] = {}
     plugins: PluginSettings = PluginSettings()
     signing: SigningSettings = SigningSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
     on_failure: OnFailureSettings = OnFailureSettings()
     log: LogSettings = LogSettings()
     sentry_dsn: SecretStr | None = None

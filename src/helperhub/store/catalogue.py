@@ -108,6 +108,18 @@ class Catalogue:
                 rows[helper] = CatalogueRow(helper, spec, specs.get(helper), override, state)
         return Snapshot(int(revision or 0), rows, unreadable)
 
+    def signed_entries(self) -> tuple[int, list[tuple[str, str, bytes]]]:
+        """Return the revision, and each spec and override as it is stored: purpose, helper, signed text."""
+        with store_errors():
+            pipeline = self.client.pipeline(transaction=True)
+            pipeline.get(self.keys.at("rev"))
+            pipeline.hgetall(self.keys.at("catalogue"))
+            pipeline.hgetall(self.keys.at("overrides"))
+            revision, *both = pipeline.execute()
+        named = zip((SPEC, OVERRIDE), both, strict=True)
+        entries = [(purpose, key.decode(errors="replace"), raw) for purpose, raws in named for key, raw in raws.items()]
+        return int(revision or 0), entries
+
     def next_due(self) -> dict[str, int]:
         """Return the next due time (ms) of every helper that has one."""
         with store_errors():

@@ -1,34 +1,47 @@
 """What an execution was given, bound to it: signed, and sealed where there is a key for that.
 
 The signature covers hub, execution id, helper with instance, trigger, planned time and the body's
-bytes. The expiry stands in the body, for a script works out the record's. What the scripts change
-(queue, due time, attempts) isn't covered: see docs/decisions/0011.
+bytes, sealed ones as they are. The expiry stands in the body, for a script works out the record's.
+What the scripts change (queue, due time, attempts) isn't covered: see docs/decisions/0011.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from helperhub.errors import UntrustedRecord
 from helperhub.store.record import (
     PLAIN_BODY,
+    SEALED_BODY,
     Envelope,
     Record,
     pack_body,
     read_envelope,
-    read_plain_body,
     split_body,
     write_envelope,
 )
-from helperhub.trust.signing import Signatures
+from helperhub.trust.encryption import Cipher, sealed_with
+from helperhub.trust.signing import MAC_BYTES, Signatures
 
 _PURPOSE = "envelope"
+_EMPTY = pack_body(PLAIN_BODY, b"", b"")
+
+
+@dataclass(frozen=True, slots=True)
+class KeysOf:
+    """The ids of the keys that a body names; empty where it isn't signed or sealed."""
+
+    signed: str
+    sealed: str
 
 
 class Envelopes:
     """Packs and opens the bodies of one hub's executions."""
 
-    def __init__(self, signatures: Signatures) -> None:
-        """Sign and check with ``signatures``."""
-        self._signatures = signatures
+    def __init__(self, signatures: Signatures, cipher: Cipher) -> None:
+        """Sign and check with ``signatures``, seal and open with ``cipher``."""
+        self.signatures = signatures
+        self.cipher = cipher
 
     def pack(self, execution_id: str, record: Record, envelope: Envelope) -> bytes:
         """Return the body that gives ``envelope`` to an execution, for its record's place.
@@ -47,37 +60,71 @@ class Envelopes:
 
     def pack_content(self, execution_id: str, record: Record, text: bytes) -> bytes:
         """Return the body for an envelope that is JSON already; see `pack`."""
-        signature = self._signatures.sign(_PURPOSE, record.helper, *_bound(execution_id, record, PLAIN_BODY, text))
-        return pack_body(PLAIN_BODY, signature, text)
+        version = PLAIN_BODY
+        if self.cipher.enabled:
+            version, text = SEALED_BODY, self.cipher.seal(record.helper, text, execution_id.encode())
+        signature = self.signatures.sign(_PURPOSE, record.helper, *_bound(execution_id, record, version, text))
+        return pack_body(version, signature, text)
 
     def open(self, execution_id: str, record: Record) -> Envelope:
         """Return what an execution was given, if its record is what somebody with a key enqueued.
 
         Raises:
-            UntrustedRecord: It isn't; the message says why.
+            UntrustedRecord: It isn't, or it can't be decrypted; the message says why.
             CorruptRecord: It can't be decoded.
         """
-        if not record.body and not self._signatures.enabled:
-            return Envelope()
-        version, signature, content = split_body(record.body or pack_body(PLAIN_BODY, b"", b""))
-        bound = _bound(execution_id, record, version, content)
-        self._signatures.check(signature, _PURPOSE, record.helper, *bound)
-        envelope = read_envelope(content)
+        envelope = read_envelope(self._open_content(execution_id, record))
         _check_expiry(envelope, record)
         return envelope
 
     def read(self, execution_id: str, record: Record) -> Envelope:
-        """Return what stands in a record, for people to look at; nothing is checked.
+        """Return what stands in a record, for people to look at; no signature is checked.
+
+        Raises:
+            CorruptRecord: It can't be decoded, or decrypted.
+        """
+        version, _, content = split_body(record.body or _EMPTY)
+        return read_envelope(self._unseal(execution_id, record, version, content))
+
+    def keys_of(self, record: Record) -> KeysOf:
+        """Return the ids of the keys that a record's body names.
 
         Raises:
             CorruptRecord: It can't be decoded.
         """
-        return read_plain_body(execution_id, record)
+        version, signature, content = split_body(record.body or _EMPTY)
+        signed = signature[MAC_BYTES:].decode("ascii", errors="replace")
+        return KeysOf(signed, sealed_with(content) if version == SEALED_BODY else "")
+
+    def renew(self, execution_id: str, record: Record) -> bytes | None:
+        """Return the body under the keys in use, or None if it is under these already.
+
+        Raises:
+            UntrustedRecord: Nobody with a key wrote it, or it can't be decrypted.
+            CorruptRecord: It can't be decoded.
+            ConfigurationError: There is no key for its helper.
+        """
+        keys = self.keys_of(record)
+        current = self.signatures.current_id(record.helper)
+        if keys.signed == current and self.cipher.is_current(record.helper, keys.sealed):
+            return None
+        return self.pack_content(execution_id, record, self._open_content(execution_id, record))
+
+    def _open_content(self, execution_id: str, record: Record) -> bytes:
+        version, signature, content = split_body(record.body or _EMPTY)
+        bound = _bound(execution_id, record, version, content)
+        self.signatures.check(signature, _PURPOSE, record.helper, *bound)
+        return self._unseal(execution_id, record, version, content)
+
+    def _unseal(self, execution_id: str, record: Record, version: bytes, content: bytes) -> bytes:
+        if version == PLAIN_BODY:
+            return content
+        return self.cipher.open(record.helper, content, execution_id.encode())
 
 
 def _bound(execution_id: str, record: Record, version: bytes, content: bytes) -> tuple[bytes, ...]:
     planned = b"%d" % record.planned_ms
-    return execution_id.encode(errors="replace"), record.trigger.encode(), planned, version, content
+    return execution_id.encode(), record.trigger.encode(), planned, version, content
 
 
 def _check_expiry(envelope: Envelope, record: Record) -> None:
@@ -91,4 +138,4 @@ def _check_expiry(envelope: Envelope, record: Record) -> None:
         raise UntrustedRecord(message, hint="Whoever wrote it had no key for it.")
 
 
-__all__ = ["Envelopes"]
+__all__ = ["Envelopes", "KeysOf"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from helperhub.model.execution import AttemptError, Execution, Status
 from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
-from helperhub.store.record import Record, read_execution, unpack_record
+from helperhub.store.record import ReadBody, Record, read_execution, unpack_record
 
 _CHUNK = 500
 #: A stream entry's id as two numbers, and the execution's id.
@@ -22,10 +23,17 @@ _StreamRow = tuple[tuple[int, int], str]
 
 @dataclass(frozen=True, slots=True)
 class Executions:
-    """The executions of one shard."""
+    """The executions of one shard.
+
+    Args:
+        client: Redis.
+        keys: The shard's.
+        read_body: Reads what an execution was given, sealed or not; None reads what isn't sealed.
+    """
 
     client: Client
     keys: Keys
+    read_body: ReadBody | None = None
 
     def record(self, execution_id: str) -> Record | None:
         """Return an execution's record, or None.
@@ -47,7 +55,32 @@ class Executions:
             return []
         with store_errors():
             raws = self.client.mget([self.keys.record(id_) for id_ in ids])
-        return [_read(id_, raw) for id_, raw in zip(ids, raws, strict=True) if isinstance(raw, bytes)]
+        pairs = zip(ids, raws, strict=True)
+        return [_read(id_, raw, self.read_body) for id_, raw in pairs if isinstance(raw, bytes)]
+
+    def records(self, ids: Iterable[str]) -> Iterator[tuple[str, Record]]:
+        """Yield id and record of those of ``ids`` that exist and can be decoded."""
+        iterator = iter(ids)
+        while chunk := list(islice(iterator, _CHUNK)):
+            with store_errors():
+                raws = self.client.mget([self.keys.record(id_) for id_ in chunk])
+            for id_, raw in zip(chunk, raws, strict=True):
+                with contextlib.suppress(CorruptRecord):
+                    if isinstance(raw, bytes):
+                        yield id_, unpack_record(raw)
+
+    def open_ids(self, queues: Iterable[str]) -> Iterator[str]:
+        """Yield the ids of what waits in these queues, is parked, runs, or is a dead letter; some may come twice."""
+        for queue in queues:
+            yield from self._zset(self.keys.at("ready", queue))
+            yield from (id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
+        with store_errors():
+            helpers = [name.decode() for name in self.client.hkeys(self.keys.at("catalogue"))]
+            helpers += [name.decode() for name in self.client.hkeys(self.keys.at("overrides"))]
+        for helper in helpers:
+            yield from self._zset(self.keys.at("parked", helper))
+        yield from (execution.id for execution in self.running())
+        yield from self.dead_ids()
 
     def finished(
         self, *, since: datetime | None = None, until: datetime | None = None, kinds: str = "sf"
@@ -174,9 +207,9 @@ class Executions:
             start += _CHUNK
 
 
-def _read(execution_id: str, raw: bytes) -> Execution:
+def _read(execution_id: str, raw: bytes, read_body: ReadBody | None) -> Execution:
     try:
-        return read_execution(execution_id, unpack_record(raw))
+        return read_execution(execution_id, unpack_record(raw), read_body=read_body)
     except (CorruptRecord, ValueError, KeyError) as error:
         return Execution(
             id=execution_id,

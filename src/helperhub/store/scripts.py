@@ -302,6 +302,10 @@ class Scripts:
         """End the oldest part of the history; return how many records ended."""
         return int(self._run("trim", queue, kind, keep_ms, limit, bound_bytes))
 
+    def rewrite(self, bodies: Sequence[tuple[str, bytes, bytes]]) -> list[int]:
+        """Swap bodies (id, the one it has, the one it gets); per id 1, or 0 where it has another by now."""
+        return [int(code) for code in self._run("rewrite", pack([list(swap) for swap in bodies]))]
+
     def register(self, changes: Sequence[SpecChange], *, revision: int | None) -> tuple[int, int]:
         """Write catalogue changes; return revision and removed due times, or (-1, 0) if ``revision`` is old."""
         rows = [[change.helper, change.spec, change.override, change.plan] for change in changes]

@@ -132,6 +132,12 @@ class HelperKeys:
         return hmac.digest(key.secret, f"helperhub {self._use} helper:{name}".encode(errors="replace"), "sha256")
 
     @property
+    def ids(self) -> list[str]:
+        """The ids of the ring's keys, the one in use first; of all given keys where there is no ring."""
+        rings = [self.ring] if self.ring else list(self._given.values())
+        return list(dict.fromkeys(key.id for ring in rings for key in ring.keys))
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is no key at all."""
         return self.ring is None and not self._given

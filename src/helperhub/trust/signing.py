@@ -129,10 +129,15 @@ class Signatures:
         self.check(signature, purpose, helper, text)
         return text
 
-    def is_current(self, helper: str, signature: bytes) -> bool:
-        """Return whether ``signature`` names the key in use, or nothing is signed at all."""
-        ring = self.keys.of(helper)
-        return not self.enabled or ring is None or signature[MAC_BYTES:] == ring.current.id.encode()
+    def text_key(self, signed: bytes) -> str:
+        """Return the id of the key that a signed text names; empty if it isn't signed."""
+        head, _, _ = signed.partition(b" ") if signed[:1] != b"{" else (b"", b"", b"")
+        return head.partition(b":")[0].decode("ascii", errors="replace")
+
+    def current_id(self, helper: str) -> str:
+        """Return the id of the key that `sign` uses for ``helper``; empty where nothing is signed."""
+        ring = self.keys.of(helper) if self.enabled else None
+        return ring.current.id if ring else ""
 
     def _mac(self, secret: bytes, purpose: str, helper: str, parts: tuple[bytes, ...]) -> bytes:
         sized = [_sized(part) for part in parts]

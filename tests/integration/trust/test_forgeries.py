@@ -15,6 +15,7 @@ from helperhub.model.execution import Execution, Status
 from helperhub.store.envelope import Envelopes
 from helperhub.store.record import PLAIN_BODY, Envelope, pack_body, split_body
 from helperhub.testing.running import working
+from helperhub.trust.encryption import no_cipher
 from helperhub.trust.keyring import HelperKeys, KeyRing, new_key
 from helperhub.trust.signing import USE, Signatures
 
@@ -49,14 +50,14 @@ def cut_the_body_off(intruder: Intruder, hub: Hub, target: str, other: str) -> N
 
 def sign_with_another_key(intruder: Intruder, hub: Hub, target: str, other: str) -> None:
     keys = HelperKeys(KeyRing((new_key("theirs"),)), {}, use=USE)
-    theirs = Envelopes(Signatures(hub.settings.hub, keys))
+    theirs = Envelopes(Signatures(hub.settings.hub, keys), no_cipher(hub.settings.hub))
     record = intruder.read(target)
     intruder.change(target, body=theirs.pack(target, record, Envelope(("rm -rf",))))
 
 
 def sign_with_another_key_of_the_same_id(intruder: Intruder, hub: Hub, target: str, other: str) -> None:
     keys = HelperKeys(KeyRing((new_key("test"),)), {}, use=USE)
-    theirs = Envelopes(Signatures(hub.settings.hub, keys))
+    theirs = Envelopes(Signatures(hub.settings.hub, keys), no_cipher(hub.settings.hub))
     record = intruder.read(target)
     intruder.change(target, body=theirs.pack(target, record, Envelope(("rm -rf",))))
 

@@ -313,4 +313,4 @@ def test_loading_plugins_leaves_signal_handlers_alone_and_no_thread_behind(site:
     site.load()
 
     assert signal.getsignal(signal.SIGTERM) is handler
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # a thread of another test may have ended
