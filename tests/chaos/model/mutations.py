@@ -1,0 +1,206 @@
+"""Ways to break the scripts: each takes one rule out by replacing a piece of a script's text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from helperhub.store import scripts
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One rule taken out.
+
+    Args:
+        name: What is broken.
+        script: The script that is changed; ``prelude`` changes all of them.
+        old: A piece of its text, there exactly once.
+        new: What stands there instead.
+        focus: The state machine's rules that it takes to notice, where all of them together would take long.
+    """
+
+    name: str
+    script: str
+    old: str
+    new: str
+    focus: str = ""
+
+
+MUTATIONS = [
+    Mutation(
+        "settle doesn't check the token",
+        "settle",
+        "if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end",
+        "if not rec or rec[STATUS] ~= RUNNING then return 0 end",
+        focus="publish_some claim settle reap join",
+    ),
+    Mutation(
+        "settle carries a verdict out twice",
+        "settle",
+        "if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end",
+        "if not rec then return 0 end",
+        focus="publish_some claim settle",
+    ),
+    Mutation(
+        "settle leaves the execution in hand",
+        "settle",
+        "then return 0 end\n  redis.call('HDEL', held, id)",
+        "then return 0 end",
+        focus="publish_some claim settle",
+    ),
+    Mutation(
+        "settle forgets that it was to be cancelled",
+        "settle",
+        "local cancelled = redis.call('SREM', P .. ':cancel', id) == 1",
+        "local cancelled = false; redis.call('SREM', P .. ':cancel', id)",
+        focus="publish_some claim cancel settle",
+    ),
+    Mutation(
+        "settle enqueues a follow-up that is there already",
+        "settle",
+        "if load_record(entry[1]) == nil then",
+        "if true then",
+        focus="publish_some claim_and_settle",
+    ),
+    Mutation(
+        "a claim sent again is made again",
+        "claim",
+        "if last[1] == seq then",
+        "if false then",
+        focus="publish_some claim claim_again_with_the_same_number",
+    ),
+    Mutation(
+        "a claim sent again gives back what was settled since",
+        "claim",
+        "if redis.call('HGET', held, id) == seq and load_record(id) then",
+        "if load_record(id) then",
+        focus="publish_some claim settle claim_again_with_the_same_number",
+    ),
+    Mutation("claim doesn't count a delivery", "claim", "rec[DELIVERY] = rec[DELIVERY] + 1", ""),
+    Mutation(
+        "expiry strikes what was handed out before",
+        "claim",
+        "rec[EXPIRES] < now and rec[DELIVERY] == 0",
+        "rec[EXPIRES] < now",
+        focus="publish_some claim settle advance",
+    ),
+    Mutation("a worker without a lease may claim", "claim", "then return {-1} end", "then local _ = 1 end"),
+    Mutation("publish enqueues an id that is there already", "publish", "if found ~= nil then", "if false then"),
+    Mutation("publish takes one call for another", "publish", "not (found and found[CALL] == rec[CALL])", "false"),
+    Mutation("time may run backwards", "prelude", "if ms > last then", "if true then"),
+    Mutation(
+        "priority doesn't matter",
+        "prelude",
+        "rec[DUE] + (priority - 1) * AGEING_STEP, id)\n    rings",
+        "rec[DUE], id)\n    rings",
+    ),
+    Mutation(
+        "what was delayed is never due",
+        "prelude",
+        "redis.call('ZREM', delayed, due[i])\n",
+        "if true then return 0 end\n",
+        focus="publish claim advance",
+    ),
+    Mutation(
+        "an end releases nothing that waits behind it",
+        "prelude",
+        "    release_parked(rec[HELPER])\n",
+        "    local _ = 1\n",
+        focus="due_times_come claim_and_settle",
+    ),
+    Mutation(
+        "reap leaves the claims of the dead",
+        "reap",
+        "redis.call('DEL', P .. ':held:' .. worker, ",
+        "redis.call('DEL', ",
+        focus="publish_some claim join reap",
+    ),
+    Mutation(
+        "reap gives nothing up",
+        "reap",
+        "elseif rec[LOST] >= tonumber(ARGV[1]) then",
+        "elseif false then",
+        focus="publish_some claim join reap",
+    ),
+    Mutation("reap takes a lease that isn't over", "reap", "'-inf', now, 'LIMIT'", "'-inf', '+inf', 'LIMIT'"),
+    Mutation(
+        "a lost lease can be renewed", "renew", "if redis.call('ZSCORE', P .. ':workers', ARGV[i]) then", "if true then"
+    ),
+    Mutation("what is cancelled still waits", "cancel", "    unqueue(id, rec)\n    finish", "    finish"),
+    Mutation("replay brings back what has no end", "replay", "elseif found[FINISHED] == 0 then", "elseif false then"),
+    Mutation(
+        "a dead letter is replayed twice",
+        "replay",
+        "if found[STATUS] == ERROR and before then",
+        "if false then",
+        focus="publish_some claim_and_settle replay",
+    ),
+    Mutation(
+        "trim takes dead letters",
+        "trim",
+        "if redis.call('ZSCORE', P .. ':dead', id) then",
+        "if false then",
+        focus="publish_some claim_and_settle sweep_trim_or_purge",
+    ),
+    Mutation(
+        "two schedulers enqueue one due time",
+        "enqueue_due",
+        "if not seen or tonumber(seen) ~= entry[3] then",
+        "if false then",
+    ),
+    Mutation(
+        "overlap doesn't matter",
+        "enqueue_due",
+        "rec[OVERLAP] ~= '' and find_active(helper)",
+        "false",
+        focus="enter_due_times due_times_come",
+    ),
+    Mutation(
+        "a planner with an old view plans",
+        "plan",
+        "if state ~= entry[2] then",
+        "if not state then",
+        focus="register enter_due_times",
+    ),
+    Mutation(
+        "what has a record is planned again",
+        "plan",
+        "(not mark or moved) and redis.call('EXISTS', P .. ':x:' .. helper .. slot) == 0 then",
+        "(not mark or moved) then",
+        focus="enter_due_times due_times_come",
+    ),
+    Mutation(
+        "what was skipped by hand is planned again",
+        "plan",
+        "if (not mark or moved) and",
+        "if",
+        focus="enter_due_times mark_plan sweep_trim_or_purge",
+    ),
+]
+
+
+@contextmanager
+def mutated(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run changed scripts for the length of the block."""
+    original = scripts.load_script.__wrapped__
+
+    def load_script(name: str) -> str:
+        text: str = original(name)
+        if mutation.script not in (name, "prelude"):
+            return text
+        if text.count(mutation.old) != 1:
+            pytest.fail(f"{mutation.script}.lua has no longer {mutation.old!r}: change the mutation")
+        return text.replace(mutation.old, mutation.new)
+
+    # Both are looked up in the module by every call, and both keep what they have made.
+    with monkeypatch.context() as patch:
+        patch.setattr(scripts, "load_script", load_script)
+        scripts._digest.cache_clear()
+        try:
+            yield
+        finally:
+            scripts._digest.cache_clear()
