@@ -12,7 +12,7 @@ from tests.chaos.model.plan import Plan
 from tests.integration.store.conftest import HOUR_MS, Store
 
 from helperhub.store.record import CODE_BY_STATUS, Record, unpack_record
-from helperhub.store.scripts import Publication, Settlement
+from helperhub.store.scripts import Gone, Publication, Settlement
 from helperhub.testing.keyspace import find_strays
 
 IDS = ["a", "b", "c", "d", "e"]
@@ -21,8 +21,7 @@ WORKERS = ["w1", "w2"]
 QUEUES = ["high", "default"]
 HELPER = "tidy"
 SLOTS = [f"@20260101T00000{second}Z" for second in range(10)]
-MAX_LOST = 3
-OUTCOMES = ["done", "retry", "dead", "expired", "cancelled", "interrupted", "skipped", "returned"]
+OUTCOMES = ["done", "retry", "dead", "expired", "cancelled", "interrupted", "skipped", "returned", "overrun"]
 
 ids = st.sampled_from([*IDS, *NEW_IDS, *(HELPER + slot for slot in SLOTS)])
 chance = st.integers(0, 29)
@@ -88,6 +87,7 @@ class ScriptsBesideModel(RuleBasedStateMachine):
             expires=record.expires_ms,
             overlap=record.overlap,
             call=record.call,
+            max_attempts=record.max_attempts,
         )
 
     # -- enqueueing and time
@@ -98,13 +98,14 @@ class ScriptsBesideModel(RuleBasedStateMachine):
         for id_, kind in zip(free, found, strict=False):
             self.publish(id_, kind, 0, 0, "1")
 
-    @rule(id_=ids, found=places, delay=minutes, bound=st.sampled_from([0, 0, 1, 3]), call=st.sampled_from("12"))
+    @rule(
+        id_=ids, found=places, delay=minutes, bound=st.sampled_from([0, 0, 1, 3]), call=st.sampled_from(["", "1", "2"])
+    )
     def publish(self, id_: str, found: dict[str, Any], delay: int, bound: int, call: str) -> None:
-        other = "n1" if id_ in IDS and call == "2" else ""
         record = Record(helper=HELPER, max_attempts=3, call=call, **found)
-        publication = Publication(id_, record, other, delay * STEP_MS, bound)
+        publication = Publication(id_, record, delay_ms=delay * STEP_MS, bound=bound)
         answer = self.store.scripts.publish([publication])[0]
-        assert answer == self.model.publish(id_, self.entry(record), other=other, delay=delay * STEP_MS, bound=bound)
+        assert answer == self.model.publish(id_, self.entry(record), delay=delay * STEP_MS, bound=bound)
 
     @rule(by=minutes)
     def advance(self, by: int) -> None:
@@ -145,12 +146,12 @@ class ScriptsBesideModel(RuleBasedStateMachine):
 
     def send_claim(self, worker: str) -> list[str]:
         number, names, want = self.asked[worker]
+        # It ends by itself, by the server's own clock.
+        self.model.draining = (self.store.client.get(self.store.key("draining")) or b"").decode()
         claimed = self.store.claim(worker, *names, want=want, number=number)
         expected = self.model.claim(worker, names, number=number, want=want)
         assert claimed.registered == (expected is not None)
         assert [id_ for id_, _ in claimed.records] == (expected or [])
-        if claimed.registered and claimed.records and self.model.last_claim[worker][0] != number:
-            assert claimed.next_due_ms == self.model.next_delayed(names)
         return expected or []
 
     @rule(
@@ -189,9 +190,18 @@ class ScriptsBesideModel(RuleBasedStateMachine):
             entry.due = self.model.now + STEP_MS
             self.model.enqueue("n2", entry)
 
-    @rule(gone=st.lists(workers, max_size=1))
-    def reap(self, gone: list[str]) -> None:
-        assert self.store.scripts.reap(gone, max_lost=MAX_LOST) == self.model.reap(gone, MAX_LOST)
+    @rule(worker=workers)
+    def die_while_all_it_holds_runs_and_start_again(self, worker: str) -> None:
+        self.reap([worker], at=0)
+        self.join(worker, 5)
+
+    @rule(gone=st.lists(workers, max_size=1), at=chance)
+    def reap(self, gone: list[str], at: int) -> None:
+        # The board of the dead names what had started; without a board all that it held is suspected.
+        suspects = tuple(list(self.model.held[gone[0]])[: at % 3]) if gone and at % 2 else None
+        reaped = self.store.scripts.reap([Gone(worker, "SIGKILL", suspects) for worker in gone])
+        found = [(one.worker, one.handed_out, one.given_up) for one in reaped]
+        assert found == self.model.reap([(worker, suspects) for worker in gone])
 
     @rule(what=st.sampled_from([*QUEUES, "worker:w1"]))
     def pause_or_resume(self, what: str) -> None:
@@ -235,6 +245,12 @@ class ScriptsBesideModel(RuleBasedStateMachine):
             self.trim(queue, "sf"[at % 2], limit=1 if at % 3 else 100)
         else:
             self.purge(queue, limit=1 if at % 3 else 100)
+
+    @rule()
+    def end_the_history(self) -> None:
+        for queue in QUEUES:
+            for kind in "sf":
+                self.trim(queue, kind, limit=100)
 
     def trim(self, queue: str, kind: str, limit: int) -> None:
         # Stream ids are of the server's own clock, which is behind the shard's here: keep 0 means all of them.
@@ -314,6 +330,7 @@ class ScriptsBesideModel(RuleBasedStateMachine):
         model = self.model
         for queue in (*QUEUES, "default"):
             assert found[f"ready:{queue}"] == model.ready[queue]
+            assert found[f"suspects:{queue}"] == model.suspects[queue]
             assert {id_[1:] for id_ in found[f"delayed:{queue}"]} == model.delayed[queue]
             assert [found[f"ended:{queue}:{kind}"] for kind in "sf"] == [model.ended[queue, kind] for kind in "sf"]
             assert {k: v for k, v in self.store.counters(queue).items() if v} == {
@@ -339,7 +356,7 @@ class ScriptsBesideModel(RuleBasedStateMachine):
     def each_open_execution_stands_in_one_place_of_the_model(self) -> None:
         model = self.model
         for id_, entry in model.entries.items():
-            waits = [*model.ready.values(), *model.delayed.values(), *model.parked.values()]
+            waits = [*model.ready.values(), *model.suspects.values(), *model.delayed.values(), *model.parked.values()]
             places_of = sum(id_ in found for found in waits) + sum(id_ in held for held in model.held.values())
             assert places_of == (entry.status in OPEN), id_
 
@@ -379,6 +396,7 @@ def read_places(store: Store) -> dict[str, Any]:
 
     for queue in QUEUES:
         ask("zset", "ready", queue)
+        ask("zset", "suspects", queue)
         ask("zset", "delayed", queue)
         ask("stream", "ended", queue, "s")
         ask("stream", "ended", queue, "f")

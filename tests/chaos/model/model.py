@@ -23,6 +23,7 @@ class Entry:
     due: int = 0
     expires: int = 0
     attempt: int = 1
+    max_attempts: int = 1
     delivery: int = 0
     lost: int = 0
     status: str = "q"
@@ -46,12 +47,15 @@ class Model:
     now: int
     entries: dict[str, Entry] = field(default_factory=dict)
     ready: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    suspects: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     delayed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     parked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     active: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     held: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     workers: dict[str, int] = field(default_factory=dict)
     last_claim: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    alone: dict[str, str] = field(default_factory=dict)
+    draining: str = ""
     paused: set[str] = field(default_factory=set)
     dead: set[str] = field(default_factory=set)
     unlisted: set[str] = field(default_factory=set)
@@ -65,7 +69,9 @@ class Model:
     def wait(self, id_: str) -> None:
         entry = self.entries[id_]
         entry.status, entry.token = "q", ""
-        (self.delayed if entry.due > self.now else self.ready)[entry.queue].add(id_)
+        # What may have killed its process waits apart, to be run alone.
+        now = self.suspects if entry.lost else self.ready
+        (self.delayed if entry.due > self.now else now)[entry.queue].add(id_)
 
     def enqueue(self, id_: str, entry: Entry) -> None:
         self.entries[id_] = entry
@@ -105,8 +111,8 @@ class Model:
 
     def unqueue(self, id_: str) -> None:
         entry = self.entries[id_]
-        self.ready[entry.queue].discard(id_)
-        self.delayed[entry.queue].discard(id_)
+        for places in (self.ready, self.suspects, self.delayed):
+            places[entry.queue].discard(id_)
         if id_ in self.parked[entry.helper]:
             self.parked[entry.helper].discard(id_)
             self.counts[entry.queue]["parked"] -= 1
@@ -131,11 +137,10 @@ class Model:
 
     # -- scripts
 
-    def publish(self, id_: str, entry: Entry, *, other: str, delay: int, bound: int) -> tuple[int, str]:
+    def publish(self, id_: str, entry: Entry, *, delay: int, bound: int) -> tuple[int, str]:
         found = self.entries.get(id_)
-        if found and other and found.call != entry.call:
-            id_ = other
-            found = self.entries.get(id_)
+        if found and entry.call and found.call != entry.call:
+            return -2, id_
         if found:
             return 0, id_
         depth = len(self.ready[entry.queue]) + len(self.delayed[entry.queue])
@@ -161,27 +166,51 @@ class Model:
         if last == number:
             return [id_ for id_ in ids if self.held[worker].get(id_) == number and id_ in self.entries]
         claimed: list[str] = []
+        free = f"worker:{worker}" not in self.paused and self._is_free(worker, queues, number, claimed)
         for queue in queues:
             self.promote(queue)
-            if queue not in self.paused and f"worker:{worker}" not in self.paused:
+            if free and queue not in self.paused:
                 self._claim_from(queue, worker, number, want, claimed)
         if claimed:
             self.last_claim[worker] = number, claimed
         return claimed
 
+    def _is_free(self, worker: str, queues: list[str], number: int, claimed: list[str]) -> bool:
+        """Return whether it may claim as usual; a suspect is taken here, for it is run alone."""
+        if self.alone.get(worker) in self.held[worker]:
+            return False
+        suspects = [queue for queue in queues if queue not in self.paused and self.suspects[queue]]
+        if not suspects:
+            return True
+        if not self.held[worker]:
+            first = min(self.suspects[suspects[0]], key=lambda id_: self._place(id_, "score"))
+            self.suspects[suspects[0]].discard(first)
+            self._take(first, worker, number, claimed)
+            self.alone[worker] = first
+            return False
+        if self.draining not in ("", worker):
+            return True
+        self.draining = worker
+        return False
+
+    def _take(self, id_: str, worker: str, number: int, claimed: list[str]) -> None:
+        entry = self.entries[id_]
+        entry.status, entry.delivery, entry.token = "r", entry.delivery + 1, f"{worker}.{number}"
+        self.held[worker][id_] = number
+        claimed.append(id_)
+
     def _claim_from(self, queue: str, worker: str, number: int, want: int, claimed: list[str]) -> None:
         while len(claimed) < want and self.ready[queue]:
             # Popped together: what one of them releases into the queue when it expires comes after these.
-            popped = sorted(self.ready[queue], key=lambda id_: (self.entries[id_].score, id_))[: want - len(claimed)]
+            popped = sorted(self.ready[queue], key=lambda id_: self._place(id_, "score"))[: want - len(claimed)]
             self.ready[queue] -= set(popped)
             for id_ in popped:
-                entry = self.entries[id_]
                 if self.overdue(id_):
                     self.finish(id_, "x")
-                    continue
-                entry.status, entry.delivery, entry.token = "r", entry.delivery + 1, f"{worker}.{number}"
-                self.held[worker][id_] = number
-                claimed.append(id_)
+                elif self.entries[id_].lost:
+                    self.suspects[queue].add(id_)
+                else:
+                    self._take(id_, worker, number, claimed)
 
     def settle(self, worker: str, id_: str, number: int, outcome: str, *, started: int, delay: int) -> bool:
         entry = self.entries.get(id_)
@@ -202,7 +231,12 @@ class Model:
             self.counts[entry.queue]["started"] += 1
         if outcome == "interrupted" and not cancelled:
             self.wait(id_)
-        elif outcome == "retry" and not cancelled:
+            return True
+        entry.lost = 0
+        if outcome == "overrun":
+            outcome = "retry" if entry.attempt < entry.max_attempts else "dead"
+            delay = min(15_000 * 2 ** (entry.attempt - 1), 3_600_000)
+        if outcome == "retry" and not cancelled:
             entry.attempt += 1
             entry.due = self.now + delay
             self.counts[entry.queue]["retried"] += 1
@@ -213,28 +247,36 @@ class Model:
             self.finish(id_, "c" if outcome == "cancelled" or cancelled else "e")
         return True
 
-    def reap(self, gone: list[str], max_lost: int) -> list[tuple[str, int]]:
+    def reap(self, gone: list[tuple[str, tuple[str, ...] | None]]) -> list[tuple[str, int, int]]:
+        """Reap these (worker, suspects or None for all it held) and those whose lease is over."""
         expired = sorted((until, worker) for worker, until in self.workers.items() if until <= self.now)
         answer = []
-        for worker in [*gone, *(worker for _, worker in expired)]:
-            handed = 0
-            for id_ in self.held.pop(worker, {}):
-                entry = self.entries[id_]
-                entry.lost += 1
-                handed += 1
-                if id_ in self.cancel_asked:
-                    self.cancel_asked.discard(id_)
-                    self.finish(id_, "c")
-                elif entry.lost >= max_lost:
-                    self.finish(id_, "e")
-                else:
-                    self.wait(id_)
+        for worker, suspects in [*gone, *((worker, None) for _, worker in expired)]:
+            alone = self.alone.pop(worker, None)
+            held = self.held.pop(worker, {})
+            given_up = 0
+            for id_ in held:
+                given_up += self._hand_out(id_, suspected=suspects is None or id_ in suspects, alone=id_ == alone)
             known = self.workers.pop(worker, None)
             self.last_claim.pop(worker, None)
             self.paused.discard(f"worker:{worker}")
-            if known is not None or handed:
-                answer.append((worker, handed))
+            if known is not None or held:
+                answer.append((worker, len(held), given_up))
         return answer
+
+    def _hand_out(self, id_: str, *, suspected: bool, alone: bool) -> bool:
+        entry = self.entries[id_]
+        if id_ in self.cancel_asked:
+            self.cancel_asked.discard(id_)
+            self.finish(id_, "c")
+            return False
+        if suspected:
+            entry.lost = max(entry.lost, 1) + alone
+        if entry.lost > 2:
+            self.finish(id_, "e")
+            return True
+        self.wait(id_)
+        return False
 
     def cancel(self, id_: str) -> str:
         entry = self.entries.get(id_)
@@ -284,7 +326,7 @@ class Model:
         purged = 0
         while purged < limit:
             before = purged
-            for waiting, order in ((self.ready, "score"), (self.delayed, "due")):
+            for waiting, order in ((self.ready, "score"), (self.suspects, "score"), (self.delayed, "due")):
                 chosen = sorted(waiting[queue], key=lambda id_: self._place(id_, order))[: limit - purged]
                 waiting[queue] -= set(chosen)
                 for id_ in chosen:

@@ -36,7 +36,7 @@ MUTATIONS = [
         "settle",
         "if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end",
         "if not rec or rec[STATUS] ~= RUNNING then return 0 end",
-        focus="publish_some claim settle reap join",
+        focus="publish_some claim settle die_while_all_it_holds_runs_and_start_again",
     ),
     Mutation(
         "settle carries a verdict out twice",
@@ -89,8 +89,16 @@ MUTATIONS = [
         focus="publish_some claim settle advance",
     ),
     Mutation("a worker without a lease may claim", "claim", "then return {-1} end", "then local _ = 1 end"),
-    Mutation("publish enqueues an id that is there already", "publish", "if found ~= nil then", "if false then"),
-    Mutation("publish takes one call for another", "publish", "not (found and found[CALL] == rec[CALL])", "false"),
+    Mutation(
+        "publish enqueues an id that is there already", "publish", "elseif found ~= nil then", "elseif false then"
+    ),
+    Mutation(
+        "publish takes one call for another",
+        "publish",
+        "not (found and found[CALL] == rec[CALL])",
+        "false",
+        focus="publish publish_some",
+    ),
     Mutation("time may run backwards", "prelude", "if ms > last then", "if true then"),
     Mutation(
         "priority doesn't matter",
@@ -117,14 +125,35 @@ MUTATIONS = [
         "reap",
         "redis.call('DEL', P .. ':held:' .. worker, ",
         "redis.call('DEL', ",
-        focus="publish_some claim join reap",
+        focus="publish_some claim die_while_all_it_holds_runs_and_start_again",
     ),
     Mutation(
         "reap gives nothing up",
         "reap",
-        "elseif rec[LOST] >= tonumber(ARGV[1]) then",
-        "elseif false then",
+        "if rec[LOST] > DEATHS_ALONE then",
+        "if false then",
+        focus="publish_some claim die_while_all_it_holds_runs_and_start_again",
+    ),
+    Mutation(
+        "reap suspects what hadn't started",
+        "reap",
+        "not suspects or is_suspect[id] or false",
+        "true",
         focus="publish_some claim join reap",
+    ),
+    Mutation(
+        "a suspect waits beside others",
+        "prelude",
+        "local set = rec[LOST] > 0 and ':suspects:' or ':ready:'",
+        "local set = ':ready:'",
+        focus="publish_some claim die_while_all_it_holds_runs_and_start_again",
+    ),
+    Mutation(
+        "a worker with a suspect in hand takes more",
+        "claim",
+        "if last[3] and redis.call('HEXISTS', held, last[3]) == 1 then return false end",
+        "",
+        focus="publish_some claim die_while_all_it_holds_runs_and_start_again",
     ),
     Mutation("reap takes a lease that isn't over", "reap", "'-inf', now, 'LIMIT'", "'-inf', '+inf', 'LIMIT'"),
     Mutation(
@@ -178,7 +207,7 @@ MUTATIONS = [
         "plan",
         "if (not mark or moved) and",
         "if",
-        focus="enter_due_times mark_plan sweep_trim_or_purge",
+        focus="enter_due_times mark_plan end_the_history",
     ),
 ]
 

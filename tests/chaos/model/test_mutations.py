@@ -33,7 +33,7 @@ def test_taking_its_flag_out_of_a_script_stops_what_finishes_work_when_redis_is_
         "claim": lambda store: store.claim(),
         "settle": lambda store: store.settle("a"),
         "renew": lambda store: store.scripts.renew(["w"], lease_ms=1000),
-        "reap": lambda store: store.scripts.reap(["w"], max_lost=3),
+        "reap": lambda store: store.reap("w"),
     }
     with ServerForTests() as server:
         store = Store(server.url, "full")
