@@ -7,19 +7,17 @@ from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.chaos.model.looking import HELPER, QUEUES, WORKERS, read_places, shown
 from tests.chaos.model.model import OPEN, STEP_MS, Entry, Model
 from tests.chaos.model.plan import Plan
 from tests.integration.store.conftest import HOUR_MS, Store
 
-from helperhub.store.record import CODE_BY_STATUS, Record, unpack_record
+from helperhub.store.record import Record, unpack_record
 from helperhub.store.scripts import Gone, Publication, Settlement
 from helperhub.testing.keyspace import find_strays
 
 IDS = ["a", "b", "c", "d", "e"]
 NEW_IDS = ["n1", "n2", "n3", "n4"]
-WORKERS = ["w1", "w2"]
-QUEUES = ["high", "default"]
-HELPER = "tidy"
 SLOTS = [f"@20260101T00000{second}Z" for second in range(10)]
 OUTCOMES = ["done", "retry", "dead", "expired", "cancelled", "interrupted", "skipped", "returned", "overrun"]
 
@@ -367,56 +365,3 @@ class ScriptsBesideModel(RuleBasedStateMachine):
             self.store.client.delete(*names)
             self.store.client.close()
             assert strays == []
-
-
-def shown(record: Record) -> tuple[Any, ...]:
-    """Return the places of a record that the model knows."""
-    assert record.status in CODE_BY_STATUS.values()
-    return (
-        record.status, record.queue, record.attempt, record.delivery, record.lost, record.token, record.due_ms,
-        record.expires_ms, record.enqueued_ms, record.started_ms, record.finished_ms, record.overlap,
-    )  # fmt: skip
-
-
-def read_places(store: Store) -> dict[str, Any]:
-    """Return everything that names executions, in one round trip."""
-    pipeline = store.client.pipeline(transaction=False)
-    names: list[tuple[str, str]] = []
-
-    def ask(kind: str, *parts: str) -> None:
-        key = store.key(*parts)
-        names.append((kind, ":".join(parts)))
-        {
-            "zset": lambda: pipeline.zrange(key, 0, -1),
-            "set": lambda: pipeline.smembers(key),
-            "hash": lambda: pipeline.hgetall(key),
-            "list": lambda: pipeline.lrange(key, 0, -1),
-            "stream": lambda: pipeline.xrange(key),
-        }[kind]()
-
-    for queue in QUEUES:
-        ask("zset", "ready", queue)
-        ask("zset", "suspects", queue)
-        ask("zset", "delayed", queue)
-        ask("stream", "ended", queue, "s")
-        ask("stream", "ended", queue, "f")
-    for worker in WORKERS:
-        ask("hash", "held", worker)
-    ask("zset", "parked", HELPER)
-    ask("set", "active", HELPER)
-    for name, kind in (("dead", "zset"), ("unlisted", "set"), ("cancel", "set"), ("workers", "zset")):
-        ask(kind, name)
-    ask("list", "of", HELPER, "s")
-    ask("list", "of", HELPER, "f")
-    answers = pipeline.execute()
-    return {name: _read(kind, raw) for (kind, name), raw in zip(names, answers, strict=True)}
-
-
-def _read(kind: str, raw: Any) -> Any:
-    if kind == "hash":
-        return {name.decode(): value.decode() for name, value in raw.items()}
-    if kind == "list":
-        return [name.decode() for name in raw]
-    if kind == "stream":
-        return [values[b"i"].decode() for _, values in raw]
-    return {name.decode() for name in raw}
