@@ -15,12 +15,14 @@ from typing import Any
 from dramatiq import Actor, Broker, Consumer, Message, Middleware, Worker
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
+from helperhub.broker.audit import Audit
 from helperhub.broker.claimer import Claimer, ClaimerOptions
 from helperhub.broker.consumer import HelperHubConsumer
 from helperhub.broker.hooks import HookedBroker, check_encoder
 from helperhub.broker.message import ClaimedMessage, as_claimed
 from helperhub.broker.options import check_actor
 from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, readdress
+from helperhub.broker.reports import Reports
 from helperhub.broker.settler import Settler
 from helperhub.broker.vitality import Vitality
 from helperhub.errors import CorruptRecord, QueueFull, StoreError, UsageError
@@ -30,6 +32,7 @@ from helperhub.store.board import Board
 from helperhub.store.envelope import Envelopes
 from helperhub.store.queues import Queues
 from helperhub.store.scripts import ID_TAKEN, Gone, Publication, Scripts
+from helperhub.store.workers import Workers
 
 _log = logging.getLogger("helperhub.broker")
 #: Publications in one call; bounds the time that the script holds Redis.
@@ -93,6 +96,8 @@ class HelperHubBroker(HookedBroker):
         self.settler: Settler | None = None
         #: Where a worker process notes what it runs.
         self.board: Board | None = None
+        #: What running executions say of themselves.
+        self.reports: Reports | None = None
         self._stopping = threading.Lock()
         #: Called when this process became a worker process, with its id and its board: the keeper begins here.
         self.on_worker: Callable[[str, Path], None] = _nothing
@@ -225,13 +230,18 @@ class HelperHubBroker(HookedBroker):
         """
         window = self.options.settle_window
         worker = self.options.worker
-        self.settler = Settler(self.scripts, worker, window=4 * threads if window is None else window)
+        registry = Workers(self.scripts.client, self.scripts.keys)
+        audit = Audit(registry, worker, every_s=self.options.lease_ms / 1000 / 3)
+        self.settler = Settler(
+            self.scripts, worker, window=4 * threads if window is None else window, on_settled=audit.settled
+        )
         self.board = Board(threads)
         self.claimer = Claimer(
             self.scripts,
             self._bell,
             worker,
             board=self.board,
+            audit=audit,
             options=ClaimerOptions(
                 threads,
                 self.options.lease_ms,
@@ -241,9 +251,12 @@ class HelperHubBroker(HookedBroker):
             settle=self.settler.add,
             on_unreadable=_log_unreadable,
         )
+        self.reports = Reports(self.scripts)
         self.settler.start()
-        self.claimer.start(queues)
+        self.reports.start()
+        # Before the first claim: what it brings may hold the GIL from its first moment on.
         self.on_worker(worker, self.board.path)
+        self.claimer.start(queues)
 
     def stop_worker(self) -> None:
         """Hand back what hasn't started, settle what has, and leave the registry. Never raises."""
@@ -252,9 +265,11 @@ class HelperHubBroker(HookedBroker):
             if claimer is None or settler is None:
                 return
             self._stop_worker(claimer, settler)
+            if self.reports is not None:
+                self.reports.stop()
             if self.board is not None:
                 self.board.close()
-            self.claimer = self.settler = self.board = None
+            self.claimer = self.settler = self.board = self.reports = None
 
     def _stop_worker(self, claimer: Claimer, settler: Settler) -> None:
         claimer.stop()
@@ -317,8 +332,9 @@ class _WorkerLife(Middleware):
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         del broker
-        if self._broker.claimer is not None:
-            self._vitality = Vitality(worker, self._broker.claimer)
+        claimer, settler = self._broker.claimer, self._broker.settler
+        if claimer is not None and settler is not None:
+            self._vitality = Vitality(worker, claimer, settler)
             self._vitality.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from helperhub.broker.audit import Audit
 from helperhub.broker.message import ClaimedMessage, OpenBody, open_claim
 from helperhub.errors import CorruptRecord, HelperHubError
 from helperhub.model.verdict import Outcome
@@ -60,6 +61,7 @@ class Claimer:
         worker: str,
         *,
         board: Board,
+        audit: Audit,
         options: ClaimerOptions,
         settle: Callable[[Settlement], None],
         on_unreadable: Callable[[str, CorruptRecord], None],
@@ -71,6 +73,7 @@ class Claimer:
             bell: What this worker waits on when there is nothing to do.
             worker: Id of this worker process.
             board: Where the keeper reads what has started.
+            audit: Told of what comes in hand; says what was lost sight of.
             options: Threads, lease and registry entry.
             settle: Takes the settlement of what goes back unstarted.
             on_unreadable: Told of a claimed execution whose record can't be decoded.
@@ -79,6 +82,7 @@ class Claimer:
         self._bell = bell
         self._worker = worker
         self._board = board
+        self._audit = audit
         self._options = options
         self._settle = settle
         self._on_unreadable = on_unreadable
@@ -231,6 +235,8 @@ class Claimer:
             try:
                 if self._registered_queues != self._queues:
                     self._join()
+                for lost in self._audit.find_lost():
+                    self._settle(lost)
                 claimed = self._claim(want, waited=waited)
                 waited = not claimed.records
                 if waited and not self._stopping:
@@ -256,6 +262,8 @@ class Claimer:
             self._join()
             return Claimed(registered=True, now_ms=0, next_due_ms=1)
         self._clock_offset = claimed.now_ms / 1000 - self.last_claim_at
+        for execution_id, _ in claimed.records:
+            self._audit.take(execution_id, self._number)
         for execution_id, raw in claimed.records:
             self._hand_over(execution_id, raw)
         return claimed

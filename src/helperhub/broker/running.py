@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dramatiq
-import orjson
 from dramatiq.middleware import CurrentMessage
 
 from helperhub.broker.broker import HelperHubBroker
@@ -33,7 +33,7 @@ def declare_helper(
         broker: Where it is declared.
         helper: What ``@helper`` made.
         settings: What ``ctx.settings`` is.
-        records: For ``ctx.cancelled`` and ``ctx.progress``.
+        records: For ``ctx.cancelled``.
 
     Raises:
         ValueError: An actor of that name is declared already.
@@ -44,7 +44,7 @@ def declare_helper(
     def run(payload: Any = None) -> Any:
         claimed = as_claimed(CurrentMessage.get_current_message())
         given = check_payload(helper, payload)
-        return helper.function(_build_context(helper, claimed, given, settings, records))
+        return helper.function(_build_context(broker, helper, claimed, given, settings, records))
 
     run.__name__ = run.__qualname__ = helper.name
     run.__module__ = helper.function.__module__
@@ -73,7 +73,12 @@ def check_payload(helper: Helper, payload: Any) -> Any:
 
 
 def _build_context(
-    helper: Helper, claimed: ClaimedMessage | None, payload: Any, settings: Any, records: Executions
+    broker: HelperHubBroker,
+    helper: Helper,
+    claimed: ClaimedMessage | None,
+    payload: Any,
+    settings: Any,
+    records: Executions,
 ) -> Context[Any]:
     log = logging.getLogger(f"helperhub.helper.{helper.name}")
     if claimed is None:
@@ -92,8 +97,13 @@ def _build_context(
         deadline_at=datetime.now(UTC) + timedelta(seconds=claimed.time_limit_s),
         log=log,
         _is_cancelled=_Asking(claimed, records),
-        _report_progress=_Reporting(claimed.execution_id, records),
+        _report_progress=functools.partial(_report, broker, claimed),
     )
+
+
+def _report(broker: HelperHubBroker, claimed: ClaimedMessage, done: float, total: float | None, text: str) -> None:
+    if broker.reports is not None:
+        broker.reports.progress(claimed, done, total, text)
 
 
 class _Asking:
@@ -113,23 +123,3 @@ class _Asking:
             except HelperHubError:  # Redis is away: the helper goes on, and asks again in a second
                 return False
         return self._claimed.cancelled
-
-
-class _Reporting:
-    """Writes progress at most once a second, and whenever all is done."""
-
-    def __init__(self, execution_id: str, records: Executions) -> None:
-        self._execution_id = execution_id
-        self._records = records
-        self._written_at = float("-inf")
-
-    def __call__(self, done: float, total: float | None, text: str) -> None:
-        now = time.monotonic()
-        if now - self._written_at < _ASK_EVERY_S and done != total:
-            return
-        self._written_at = now
-        report = orjson.dumps({"done": done, "total": total, "text": text[:500]})
-        try:
-            self._records.write_progress(self._execution_id, report)
-        except HelperHubError as error:  # progress is for onlookers: it must never fail the work
-            logging.getLogger("helperhub.helper").debug("progress_not_written", extra={"error": str(error)})

@@ -6,13 +6,17 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from helperhub.errors import StoreError, StoreRefused, StoreUnavailable
+from helperhub.errors import StoreError
+from helperhub.model.verdict import Outcome
 from helperhub.store.scripts import Scripts, Settlement
 
 _log = logging.getLogger("helperhub.settler")
 #: Most outcomes in one call; bounds the time that the script holds Redis (about 10 us each).
 MAX_BATCH = 256
+_T = TypeVar("_T")
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -23,17 +27,26 @@ class Settler:
     repeats at most threads + window executions. A batch leaves as soon as the last one's reply is in.
     """
 
-    def __init__(self, scripts: Scripts, worker: str, *, window: int) -> None:
+    def __init__(
+        self,
+        scripts: Scripts,
+        worker: str,
+        *,
+        window: int,
+        on_settled: Callable[[Sequence[Settlement]], None],
+    ) -> None:
         """Prepare; `start` begins.
 
         Args:
             scripts: The store.
             worker: Id of this worker process, under which the claims were made.
             window: Outcomes that may be unsettled at once; 0 waits for every reply.
+            on_settled: Told of outcomes that are with Redis, or won't get there any more.
         """
         self._scripts = scripts
         self._worker = worker
         self._window = window
+        self._on_settled = on_settled
         self._lock = threading.Condition()
         self._pending: deque[Settlement] = deque()
         self._unsettled = 0
@@ -41,11 +54,11 @@ class Settler:
         self._settled = 0
         self._closing = False
         self._deadline = float("inf")
-        self._thread = threading.Thread(target=self._run, name="helperhub-settler", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="helperhub-settler", daemon=True)
 
     def start(self) -> None:
         """Begin to settle."""
-        self._thread.start()
+        self.thread.start()
 
     def add(self, settlement: Settlement) -> None:
         """Take an outcome; wait while more than the window are unsettled. Never raises."""
@@ -56,9 +69,9 @@ class Settler:
             ticket = self._added
             self._lock.notify_all()
             if self._window == 0:
-                self._lock.wait_for(lambda: self._settled >= ticket or not self._thread.is_alive())
+                self._lock.wait_for(lambda: self._settled >= ticket or not self.thread.is_alive())
             else:
-                self._lock.wait_for(lambda: self._unsettled < self._window or not self._thread.is_alive())
+                self._lock.wait_for(lambda: self._unsettled < self._window or not self.thread.is_alive())
 
     def close(self, timeout: float) -> int:
         """Settle what is left and stop.
@@ -73,7 +86,7 @@ class Settler:
             self._closing = True
             self._deadline = time.monotonic() + timeout
             self._lock.notify_all()
-        self._thread.join(timeout + 5.0)
+        self.thread.join(timeout + 5.0)
         return self._unsettled
 
     def _run(self) -> None:
@@ -84,28 +97,45 @@ class Settler:
                     return
                 batch = [self._pending.popleft() for _ in range(min(len(self._pending), MAX_BATCH))]
             self._settle(batch)
+            self._on_settled(batch)
             with self._lock:
                 self._unsettled -= len(batch)
                 self._settled += len(batch)
                 self._lock.notify_all()
 
     def _settle(self, batch: list[Settlement]) -> None:
+        try:
+            answers = self._persist(len(batch), lambda: self._scripts.settle(self._worker, batch))
+        except Exception as error:  # noqa: BLE001 - whatever one verdict holds, this thread must go on
+            self._settle_apart(batch, error)
+            return
+        for settlement, answer in zip(batch, answers or (), strict=False):
+            if isinstance(answer, str):
+                _log.error("settle_failed", extra={"execution_id": settlement.id, "error": answer})
+            elif not answer:
+                _log.warning("settle_stale", extra={"execution_id": settlement.id})
+
+    def _settle_apart(self, batch: list[Settlement], error: Exception) -> None:
+        if len(batch) > 1:  # one of them can't be sent: find it, and let its neighbours go
+            for settlement in batch:
+                self._settle([settlement])
+            return
+        _log.error("settle_failed", extra={"execution_id": batch[0].id, "error": str(error)})
+        reason = f"its verdict can't be sent: {error}"
+        bare = Settlement(batch[0].id, batch[0].claim, Outcome.DEAD.value, reason=reason)
+        self._persist(1, lambda: self._scripts.settle(self._worker, [bare]))
+
+    def _persist(self, executions: int, call: Callable[[], list[_T]]) -> list[_T] | None:
+        """Return the answer of ``call``, made until Redis answers; None once that is given up."""
         turn = 0
         while True:
             try:
-                fresh = self._scripts.settle(self._worker, batch)
-            except (StoreUnavailable, StoreRefused) as error:
-                if not self._wait_to_retry(turn, len(batch), error):
-                    return
-                turn += 1
+                return call()
             except StoreError as error:
-                self._settle_apart(batch, error)
-                return
-            else:
-                for settlement, was_fresh in zip(batch, fresh, strict=True):
-                    if not was_fresh:
-                        _log.warning("settle_stale", extra={"execution_id": settlement.id})
-                return
+                # A time-out, a failover, a login that is being changed: what one execution can't have is answered.
+                if not self._wait_to_retry(turn, executions, error):
+                    return None
+                turn += 1
 
     def _wait_to_retry(self, turn: int, executions: int, error: StoreError) -> bool:
         # The outcome isn't known to Redis: try until it is, or until the lease is lost and the script says stale.
@@ -116,10 +146,3 @@ class Settler:
             _log.warning("settle_delayed", extra={"executions": executions, "error": str(error)})
         time.sleep(_BACKOFF_S[min(turn, len(_BACKOFF_S) - 1)])
         return True
-
-    def _settle_apart(self, batch: list[Settlement], error: StoreError) -> None:
-        if len(batch) == 1:
-            _log.error("settle_failed", extra={"execution_id": batch[0].id, "error": str(error)})
-            return
-        for settlement in batch:  # one of them can't be settled: find it, and let its neighbours go
-            self._settle([settlement])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dramatiq import Worker
 
 from helperhub.broker.claimer import Claimer
+from helperhub.broker.settler import Settler
 
 _log = logging.getLogger("helperhub.vitality")
 _LOOK_S = 1.0
@@ -23,17 +24,21 @@ _EX_SOFTWARE = 70
 class Vitality:
     """Looks once a second at a worker's threads and its claimer."""
 
-    def __init__(self, worker: Worker, claimer: Claimer, *, end: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, worker: Worker, claimer: Claimer, settler: Settler, *, end: Callable[[str], None] | None = None
+    ) -> None:
         """Watch ``worker`` once `start` is called.
 
         Args:
             worker: Dramatiq's worker.
             claimer: What claims for it.
+            settler: What settles for it.
             end: Told why the process has to end; the default logs it and ends the process at once, for
                 what hangs can't be stopped in order. Its executions are handed out again.
         """
         self._worker = worker
         self._claimer = claimer
+        self._settler = settler
         self._end = end or _end_process
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="helperhub-vitality", daemon=True)
@@ -51,7 +56,7 @@ class Vitality:
         while not self._stopping.wait(_LOOK_S):
             silent = silent + 1 if self._claimer.turns == turns else 0
             turns = self._claimer.turns
-            threads = [*self._worker.workers, *self._worker.consumers.values()]
+            threads = [*self._worker.workers, *self._worker.consumers.values(), self._settler.thread]
             dead = sum(not thread.is_alive() for thread in threads)
             if self._stopping.is_set():
                 return

@@ -38,18 +38,33 @@ def echo_plan(executions: Sequence[Execution]) -> None:
     echo_table(columns, rows, empty="Nothing is planned in the look-ahead window.")
 
 
-def echo_execution(execution: Execution, *, progress: Mapping[str, Any] | None) -> None:
+def echo_execution(
+    execution: Execution, *, progress: Mapping[str, Any] | None, log: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write one execution as a story: what became of it, when, why, and with what.
 
     Args:
         execution: The execution.
         progress: Its last report: done, total, text.
+        log: What it logged lately, oldest first: at, level, text.
     """
     because = f": {execution.reason}" if execution.reason else ""
     echo_status(execution.status.value, because)
     echo_facts([("id", execution.id), *_what(execution), *_when(execution, read_clock()), *_with(execution, progress)])
     for error in execution.errors:
         _echo_error(error, execution.max_attempts)
+    if log:
+        click.echo("\nlog")
+    for line in log:
+        click.echo(f"  {line['at']} {line['level']} {_show_line(line)}")
+
+
+def _show_line(line: Mapping[str, Any]) -> str:
+    words = [str(line["text"]), *(f"{name}={value}" for name, value in (line.get("fields") or {}).items())]
+    if line.get("error"):
+        words.append(f"({line['error']})")
+    text = " ".join(words)
+    return text if text.isprintable() else show_json(text)
 
 
 def _moment_of(execution: Execution) -> datetime | None:

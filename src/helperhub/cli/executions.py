@@ -75,11 +75,11 @@ def show(execution_id: str) -> None:
     """Tell the story of one execution: when, how long, what failed, what came out."""
     hub = current_call().open_hub()
     execution = hub.executions.get(execution_id)
-    progress = hub.executions.progress(execution_id)
+    progress, log = hub.executions.progress(execution_id), hub.executions.log(execution_id)
     if wants_json():
-        echo_document({**execution.to_document(), "progress": progress})
+        echo_document({**execution.to_document(), "progress": progress, "log": log})
     else:
-        echo_execution(execution, progress=progress)
+        echo_execution(execution, progress=progress, log=log)
 
 
 @executions.command()

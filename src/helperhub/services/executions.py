@@ -95,6 +95,13 @@ class Executions:
         report: dict[str, Any] | None = orjson.loads(raw) if raw else None
         return report
 
+    def log(self, execution_id: str) -> list[dict[str, Any]]:
+        """Return what an execution logged lately, oldest first: ``at``, ``level``, ``text`` and more.
+
+        At most the last 200 lines, while it runs and for an hour after its last word.
+        """
+        return [orjson.loads(line) for line in self.records.log(execution_id)]
+
     def wait(self, execution_id: str, *, timeout: timedelta) -> Execution:
         """Return the execution once it is final, or as it stands after ``timeout``.
 

@@ -155,16 +155,17 @@ class Executions:
         with store_errors():
             return [bool(found) for found in self.client.smismember(self.keys.at("cancel"), list(ids))]
 
-    def write_progress(self, execution_id: str, text: bytes) -> None:
-        """Keep the last progress report of a running execution for an hour."""
-        with store_errors():
-            self.client.set(self.keys.at("progress", execution_id), text, ex=3600)
-
     def progress(self, execution_id: str) -> bytes | None:
         """Return the last progress report, JSON, or None."""
         with store_errors():
             raw = self.client.get(self.keys.at("progress", execution_id))
         return raw if isinstance(raw, bytes) else None
+
+    def log(self, execution_id: str, *, start: int = 0) -> list[bytes]:
+        """Return the kept log lines of an execution, JSON, oldest first, from the ``start``-th on."""
+        with store_errors():
+            lines: list[bytes] = self.client.lrange(self.keys.at("log", execution_id), start, -1)
+        return lines
 
     def _load(self, ids: Iterable[str]) -> Iterator[Execution]:
         iterator = iter(ids)

@@ -31,7 +31,8 @@ of a shard live on one node and one script may touch any of them.
 | P:history        | hash   | bytes held by finished records; complete_since_ms     | for ever |
 | P:cancel         | set    | running ids that somebody asked to stop               | till they end |
 | P:group:<id>     | hash   | a group that runs: its size, and an entry for each member done | 30 d after the last |
-| P:progress:<id>  | string | last progress report, JSON                            | 1 h |
+| P:progress:<id>  | string | last progress report, JSON                            | 1 h after the last word |
+| P:log:<id>       | list   | last log lines of a running execution, JSON           | 1 h after the last word |
 | P:rev            | string | revision of catalogue and overrides                   | for ever |
 | P:catalogue      | hash   | helper to its spec, JSON                              | till its plugin drops it |
 | P:overrides      | hash   | helper to its override, JSON                          | till reset |

@@ -142,6 +142,23 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What a running execution says of itself.
+
+    Args:
+        id: The execution.
+        delivery: Its delivery that says so.
+        progress: The last progress report, JSON; empty means no news.
+        lines: New log lines, JSON, oldest first.
+    """
+
+    id: str
+    delivery: int
+    progress: bytes = b""
+    lines: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """A worker process that is known to be gone.
 
@@ -267,10 +284,15 @@ class Scripts:
         records = tuple((id_.decode(), raw) for id_, raw in pairs)
         return Claimed(registered=True, now_ms=answer[0], next_due_ms=answer[1], records=records)
 
-    def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
-        """Carry out verdicts; False where the claim wasn't this worker's any more."""
+    def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool | str]:
+        """Carry out verdicts; False where the claim wasn't this worker's any more, a text where it can't be done."""
         answer = self._run("settle", worker, pack([settlement.entry() for settlement in settlements]))
-        return [code == 1 for code in answer]
+        return [code.decode(errors="replace") if isinstance(code, bytes) else code == 1 for code in answer]
+
+    def report(self, reports: Sequence[Report], *, keep: int, lifetime_ms: int) -> list[bool]:
+        """Keep what executions say of themselves, ``keep`` log lines each; False where it is stale."""
+        rows = [[one.id, one.delivery, one.progress, list(one.lines)] for one in reports]
+        return [code == 1 for code in self._run("report", pack(rows), keep, lifetime_ms)]
 
     def open_group(self, group: str, size: int, *, keep_ms: int) -> bool:
         """Begin to count the members of a group; False means it is counted already."""
@@ -347,6 +369,7 @@ __all__ = [
     "PlanEntry",
     "Publication",
     "Reaped",
+    "Report",
     "Scripts",
     "Settlement",
     "SpecChange",

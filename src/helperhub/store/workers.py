@@ -51,6 +51,12 @@ class Workers:
     client: Client
     keys: Keys
 
+    def held(self, worker: str) -> dict[str, int]:
+        """Return what a worker process has in hand: execution to number of its claim."""
+        with store_errors():
+            rows = self.client.hgetall(self.keys.at("held", worker))
+        return {id_.decode(): int(claim) for id_, claim in rows.items()}
+
     def all(self) -> list[WorkerState]:
         """Return every registered worker process, by id."""
         with store_errors():

@@ -58,7 +58,11 @@ class OwnKeeper:
         self._thread = threading.Thread(target=self._run, name="helperhub-own-keeper", daemon=True)
 
     def start(self) -> None:
-        """Start the keeper process and watch it."""
+        """Start the keeper process and watch it.
+
+        It has its order when this returns: work that holds the GIL from its first moment on finds it kept.
+        """
+        self._process = self._launch()
         self._thread.start()
 
     def stop(self) -> None:
@@ -71,22 +75,27 @@ class OwnKeeper:
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            process = subprocess.Popen(
-                [sys.executable, "-m", "helperhub.supervise.own_keeper"],
-                stdin=subprocess.PIPE,
-                # Ctrl-C on the terminal is for the worker, whose work the keeper must outlive.
-                start_new_session=True,
-            )
-            self._process = process
-            with contextlib.suppress(OSError):
-                assert process.stdin is not None  # noqa: S101 - PIPE above
-                process.stdin.write(json.dumps(self._order).encode() + b"\n")
-                process.stdin.flush()
-            process.wait()
-            if not self._stopping.is_set():
-                _log.warning("keeper_restarted", extra={"returncode": process.returncode})
-                self._stopping.wait(_RESTART_S)
+        while self._process is not None:
+            self._process.wait()
+            if self._stopping.is_set():
+                return
+            _log.warning("keeper_restarted", extra={"returncode": self._process.returncode})
+            if self._stopping.wait(_RESTART_S):
+                return
+            self._process = self._launch()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "helperhub.supervise.own_keeper"],
+            stdin=subprocess.PIPE,
+            # Ctrl-C on the terminal is for the worker, whose work the keeper must outlive.
+            start_new_session=True,
+        )
+        with contextlib.suppress(OSError):  # it ended at once, and is started again
+            assert process.stdin is not None  # noqa: S101 - PIPE above
+            process.stdin.write(json.dumps(self._order).encode() + b"\n")
+            process.stdin.flush()
+        return process
 
 
 def keep(order: dict[str, Any], stdin: int) -> None:

@@ -47,6 +47,8 @@ def setup_logging(*, level: str, format: LogFormat = "auto", stream: TextIO | No
     handler.set_name(_HANDLER_NAME)
     handler.setFormatter(TextFormatter() if as_text else _json_formatter())
     handler.addFilter(_add_context)
+    # The level counts here, not at the root: what a helper logs is kept with its execution all the same.
+    handler.setLevel(level.upper())
     root = logging.getLogger()
     for old in [old for old in root.handlers if old.get_name() == _HANDLER_NAME]:
         root.removeHandler(old)

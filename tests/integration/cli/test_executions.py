@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -77,6 +78,9 @@ def test_executions_show_tells_the_story_of_a_success(
     del worker
     id_ = hub.enqueue("tidy", {"room": "hall"}, metadata={"app": "web"})
     hub.wait(id_, timeout=timedelta(seconds=10))
+    deadline = time.monotonic() + 10
+    while hub.executions.progress(id_) is None:  # it is written beside the outcome, once a second at most
+        assert time.monotonic() < deadline
 
     story = call("executions", "show", id_).stdout
     document = answer("executions", "show", id_)

@@ -47,25 +47,29 @@ local function take(id, rec)
   answer[#answer + 1] = FORMAT .. cmsgpack.pack(rec)
 end
 
+local function consider(queue, id, score)
+  local rec = load_record(id)
+  if rec and rec[STATUS] == QUEUED then
+    if rec[EXPIRES] > 0 and rec[EXPIRES] < now and rec[DELIVERY] == 0 then
+      finish(id, rec, EXPIRED, 'not started before its expiry')
+    elseif rec[LOST] > 0 then
+      redis.call('ZADD', P .. ':suspects:' .. queue, score, id)
+    else
+      take(id, rec)
+    end
+  elseif rec == false then
+    quarantine(id, queue)
+  end
+end
+
 local function claim(queue)
   local ready = P .. ':ready:' .. queue
   while #claimed < want do
     local popped = redis.call('ZPOPMIN', ready, want - #claimed)
     if not popped[1] then return end
     for i = 1, #popped, 2 do
-      local id = popped[i]
-      local rec = load_record(id)
-      if rec and rec[STATUS] == QUEUED then
-        if rec[EXPIRES] > 0 and rec[EXPIRES] < now and rec[DELIVERY] == 0 then
-          finish(id, rec, EXPIRED, 'not started before its expiry')
-        elseif rec[LOST] > 0 then
-          redis.call('ZADD', P .. ':suspects:' .. queue, popped[i + 1], id)
-        else
-          take(id, rec)
-        end
-      elseif rec == false then
-        quarantine(id, queue)
-      end
+      -- They are out of the queue: one that can't go on must not strand the others.
+      if not pcall(consider, queue, popped[i], popped[i + 1]) then quarantine(popped[i], queue) end
     end
   end
 end

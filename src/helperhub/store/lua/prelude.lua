@@ -53,6 +53,11 @@ local function save_record(id, rec)
   return #raw
 end
 
+-- The text of what pcall caught: Redis raises tables, Lua texts.
+local function error_text(raised)
+  return type(raised) == 'table' and raised.err or tostring(raised)
+end
+
 local counts = {}
 local function count(queue, what, by)
   local of = counts[queue]
@@ -143,6 +148,9 @@ local function release_parked(helper)
   end
 end
 
+-- Ids that this call gave their final state, counted.
+local finished = {}
+
 -- Give an execution its one final state, and enter it in the history.
 local function finish(id, rec, status, reason)
   rec[STATUS] = status
@@ -156,6 +164,7 @@ local function finish(id, rec, status, reason)
   if status == ERROR then redis.call('ZADD', P .. ':dead', now, id) end
   count(rec[QUEUE], status)
   if rec[ENQUEUED] > 0 then count(rec[QUEUE], 'ended') end
+  finished[id] = true
   if rec[OVERLAP] ~= '' then
     redis.call('SREM', P .. ':active:' .. rec[HELPER], id)
     release_parked(rec[HELPER])

@@ -4,7 +4,8 @@
 -- ARGV[1]  worker process's id
 -- ARGV[2]  msgpack array of {id, claim number, outcome, started ms, delay ms, reason, result, error,
 --          follow-ups: array of publish entries, group: {id, member, ms it is kept, publish entries} or {}}
--- Answer   array of codes: 1 carried out, 0 stale (not this worker's claim any more; nothing changed)
+-- Answer   array of codes: 1 carried out, 0 stale (not this worker's claim any more; nothing changed),
+--          or the error's text where a key that it needs holds something else: then it is a dead letter
 -- Invariant: a verdict is carried out only under the claim that it was made under, and once.
 local worker = ARGV[1]
 local held = P .. ':held:' .. worker
@@ -39,6 +40,19 @@ local function complete_member(group)
   else
     redis.call('PEXPIRE', key, group[3])
   end
+end
+
+-- What of the verdict was carried out before it failed stays; the rest must not be lost sight of.
+local function set_aside(id, reason)
+  redis.call('HDEL', held, id)
+  local rec = load_record(id)
+  if rec then
+    rec[STATUS], rec[REASON], rec[FINISHED], rec[TOKEN] = ERROR, reason, now, ''
+    save_record(id, rec)
+    redis.pcall('SREM', P .. ':active:' .. rec[HELPER], id)
+  end
+  quarantine(id, rec and not finished[id] and rec[QUEUE])
+  return reason
 end
 
 local function settle(v)
@@ -104,6 +118,10 @@ local function settle(v)
 end
 
 local answer = {}
-for i, v in ipairs(cmsgpack.unpack(ARGV[2])) do answer[i] = settle(v) end
+for i, v in ipairs(cmsgpack.unpack(ARGV[2])) do
+  -- One that can't be carried out must not take its neighbours' counts and bells with it.
+  local ok, code = pcall(settle, v)
+  answer[i] = ok and code or set_aside(v[1], "its verdict can't be recorded: " .. error_text(code))
+end
 flush()
 return answer
