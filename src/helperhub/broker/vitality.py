@@ -13,7 +13,6 @@ from helperhub.broker.claimer import Claimer
 from helperhub.broker.settler import Settler
 
 _log = logging.getLogger("helperhub.vitality")
-_LOOK_S = 1.0
 #: As many looks in a row without a turn of the claimer: looks, not seconds, so that a process that was
 #: stopped for a while and goes on isn't taken for one that hangs.
 _SILENT_LOOKS = 30
@@ -22,10 +21,16 @@ _EX_SOFTWARE = 70
 
 
 class Vitality:
-    """Looks once a second at a worker's threads and its claimer."""
+    """Looks at a worker's threads and its claimer, once a second."""
 
     def __init__(
-        self, worker: Worker, claimer: Claimer, settler: Settler, *, end: Callable[[str], None] | None = None
+        self,
+        worker: Worker,
+        claimer: Claimer,
+        settler: Settler,
+        *,
+        every_s: float = 1.0,
+        end: Callable[[str], None] | None = None,
     ) -> None:
         """Watch ``worker`` once `start` is called.
 
@@ -33,12 +38,14 @@ class Vitality:
             worker: Dramatiq's worker.
             claimer: What claims for it.
             settler: What settles for it.
+            every_s: Seconds between two looks.
             end: Told why the process has to end; the default logs it and ends the process at once, for
                 what hangs can't be stopped in order. Its executions are handed out again.
         """
         self._worker = worker
         self._claimer = claimer
         self._settler = settler
+        self._every_s = every_s
         self._end = end or _end_process
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="helperhub-vitality", daemon=True)
@@ -53,7 +60,7 @@ class Vitality:
 
     def _run(self) -> None:
         turns, silent = -1, 0
-        while not self._stopping.wait(_LOOK_S):
+        while not self._stopping.wait(self._every_s):
             silent = silent + 1 if self._claimer.turns == turns else 0
             turns = self._claimer.turns
             threads = [*self._worker.workers, *self._worker.consumers.values(), self._settler.thread]
@@ -64,7 +71,7 @@ class Vitality:
                 self._end(f"{dead} of its {len(threads)} threads died")
                 return
             if silent >= _SILENT_LOOKS:
-                self._end(f"it hasn't tried to claim for {silent * _LOOK_S:.0f} s")
+                self._end(f"it hasn't tried to claim for {silent * self._every_s:.0f} s")
                 return
 
 

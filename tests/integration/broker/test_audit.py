@@ -10,7 +10,6 @@ import dramatiq
 import pytest
 
 from helperhub import Hub
-from helperhub.broker import vitality
 from helperhub.broker.claimer import Claimer
 from helperhub.broker.settler import Settler
 from helperhub.broker.vitality import Vitality
@@ -73,10 +72,7 @@ def test_worker_whose_thread_died_ends_itself(hub: Hub, wait_until: WaitUntil, u
         settler.close(1.0)
 
 
-def test_worker_that_doesnt_try_to_claim_any_more_ends_itself(
-    hub: Hub, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(vitality, "_LOOK_S", 0.01)
+def test_worker_that_doesnt_try_to_claim_any_more_ends_itself(hub: Hub, wait_until: WaitUntil) -> None:
     reasons: list[str] = []
     with working(hub) as worker:
         claimer, settler = hub.broker.claimer, hub.broker.settler
@@ -85,7 +81,7 @@ def test_worker_that_doesnt_try_to_claim_any_more_ends_itself(
         hangs = Claimer.__new__(Claimer)
         hangs.turns = 7
 
-        Vitality(worker, hangs, settler, end=reasons.append).start()
+        Vitality(worker, hangs, settler, every_s=0.01, end=reasons.append).start()
 
         wait_until(lambda: reasons)
     assert reasons[0].startswith("it hasn't tried to claim")
