@@ -37,7 +37,7 @@ def test_reports_are_read_while_it_runs_and_after_its_end(redis_url: str, wait_u
     with running_hub([talk], url=redis_url) as hub:
         id_ = hub.enqueue("talk")
 
-        wait_until(lambda: hub.executions.log(id_))
+        wait_until(lambda: hub.executions.log(id_) and hub.executions.progress(id_))
         assert hub.executions.get(id_).status is Status.RUNNING
         (line,) = hub.executions.log(id_)
         assert (line["level"], line["text"], line["fields"]["room"]) == ("info", "began", "hall")
