@@ -1,0 +1,198 @@
+"""The invariants of the fault plan, checked once after healing and draining; and the report."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from tests.chaos.arena import SETTLE_WINDOW, THREADS, Arena
+from tests.chaos.ledger import Effect
+
+from helperhub.store.record import Record, unpack_record
+from helperhub.testing.keyspace import find_strays
+
+REPORT = Path(os.environ.get("HELPERHUB_CHAOS_REPORT") or Path(__file__).parents[2] / "chaos-report.json")
+_FINAL = {"s": "success", "e": "error", "x": "expired", "c": "cancelled", "k": "skipped"}
+
+
+@dataclass
+class Report:
+    """What a scenario led to.
+
+    Args:
+        scenario: Its name.
+        seed: Of its choices.
+        jobs: Executions that Redis had answered for, or that were due.
+        effects: Lines of the effect log.
+        duplicates: Effects of an attempt beyond its first.
+        bound: Most duplicates that I3 allows.
+        lost: Accepted executions without effect and without a recorded end.
+        longest_stuck_s: Longest time that passed between two effects of one execution, or without
+            any effect at all while work was waiting.
+        ends: Executions by their final state.
+        problems: Invariants that don't hold, one line each.
+    """
+
+    scenario: str
+    seed: int
+    jobs: int
+    effects: int
+    duplicates: int
+    bound: int
+    lost: int
+    longest_stuck_s: float
+    kills: int
+    lost_leases: int
+    ends: dict[str, int]
+    problems: list[str] = field(default_factory=list)
+
+    def publish(self) -> None:
+        """Print the report, and append it to the report file."""
+        document = asdict(self)
+        print(json.dumps(document))  # noqa: T201 - a scenario prints its report
+        with REPORT.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            known = json.loads(file.read() or "[]")
+            file.truncate(0)
+            json.dump([*known, document], file, indent=1)
+
+
+def check(
+    arena: Arena,
+    scenario: str,
+    *,
+    ends: Collection[str] = ("success",),
+    threads: int = THREADS,
+    forgiven: Collection[str] = (),
+    due: Collection[str] = (),
+) -> Report:
+    """Return the scenario's report, published; `Report.problems` is empty if all invariants hold.
+
+    Args:
+        arena: Healed, drained and stopped.
+        scenario: Its name.
+        ends: Final states that accepted work may have.
+        threads: Of each worker process, for the bound of I3.
+        forgiven: Accepted ids that the scenario's own promise gives up, such as the last 2 s before a crash.
+        due: Ids that the schedulers had to enqueue; they count as accepted.
+    """
+    checker = _Checker(arena, set(forgiven), set(due))
+    problems = [*checker.effects(), *checker.records(set(ends)), *checker.places(), *checker.counts()]
+    bound = arena.kills * (threads + SETTLE_WINDOW) + arena.lost_leases
+    if checker.duplicates > bound:
+        problems.append(f"I3: {checker.duplicates} duplicates, {bound} are allowed")
+    report = Report(
+        scenario=scenario,
+        seed=arena.seed,
+        jobs=len(checker.accepted),
+        effects=len(checker.all_effects),
+        duplicates=checker.duplicates,
+        bound=bound,
+        lost=len(checker.lost),
+        longest_stuck_s=round(checker.longest_stuck_s(), 2),
+        kills=arena.kills,
+        lost_leases=arena.lost_leases,
+        ends=checker.ends,
+        problems=problems[:20],
+    )
+    report.publish()
+    return report
+
+
+class _Checker:
+    def __init__(self, arena: Arena, forgiven: set[str], due: set[str]) -> None:
+        self.arena = arena
+        self.client, self.keys = arena.hub.scripts.client, arena.hub.scripts.keys
+        self.accepted = set(arena.ledger.accepted) | due
+        self.known = self.accepted | set(arena.ledger.offered)
+        self.forgiven = forgiven
+        self.all_effects = arena.ledger.effects()
+        self.by_id = arena.ledger.effects_by_id()
+        self.by_attempt = Counter((effect.id, effect.attempt) for effect in self.all_effects)
+        self.duplicates = len(self.all_effects) - len(self.by_attempt)
+        self.found = self._read()
+        self.lost = {id_ for id_ in self.accepted if id_ not in self.by_id and id_ not in self.found} - forgiven
+        statuses = Counter(record.status for record in self.found.values())
+        self.ends = {_FINAL.get(code, code): number for code, number in statuses.items()}
+
+    def _read(self) -> dict[str, Record]:
+        start = len(self.keys.record(""))
+        names = list(self.client.scan_iter(match=self.keys.record("*"), count=1000))
+        found = {}
+        for at in range(0, len(names), 1000):
+            chunk = names[at : at + 1000]
+            for name, raw in zip(chunk, self.client.mget(chunk), strict=True):
+                found[name.decode()[start:]] = unpack_record(raw)
+        return found
+
+    def effects(self) -> Iterator[str]:
+        for id_ in sorted(self.lost)[:5]:
+            yield f"I1: {id_} is lost: accepted, without effect, and without a record"
+        for id_ in sorted(self.accepted - self.forgiven):
+            record = self.found.get(id_)
+            if record is not None and record.status not in _FINAL:
+                yield f"I1: {id_} has not ended: {record.status}"
+        for id_ in sorted(self.by_id.keys() - self.known)[:5]:
+            if "@" not in id_:  # scheduled work; whoever schedules some says which in `due`
+                yield f"I2: {id_} took effect, and nobody asked for it"
+        for id_, found in self.by_id.items():
+            record = self.found.get(id_)
+            if record is not None and id_ not in self.forgiven:
+                yield from self._deliveries(id_, record, found)
+
+    def _deliveries(self, id_: str, record: Record, found: list[Effect]) -> Iterator[str]:
+        if len(found) > record.delivery:
+            yield f"I3: {id_} took effect {len(found)} times, and its record tells of {record.delivery} deliveries"
+        if len({effect.delivery for effect in found}) != len(found):
+            yield f"I3: {id_} took effect twice in one delivery"
+
+    def records(self, allowed: set[str]) -> Iterator[str]:
+        for id_, record in self.found.items():
+            if id_ not in self.known:
+                continue
+            status = _FINAL.get(record.status, record.status)
+            if status not in allowed:
+                yield f"I5: {id_} ended as {status}: {record.reason}"
+            if status == "success" and id_ not in self.by_id:
+                yield f"I5: {id_} succeeded without an effect"
+            if record.attempt > record.max_attempts or record.delivery < (record.attempt if status == "success" else 0):
+                yield f"I5: {id_} has attempt {record.attempt}, delivery {record.delivery}"
+            if record.started_ms and not record.enqueued_ms <= record.finished_ms:
+                yield f"I5: {id_} ended before it was enqueued"
+
+    def places(self) -> Iterator[str]:
+        for kind in ("ready", "suspects", "delayed", "parked", "held"):
+            for name in self.client.scan_iter(match=self.keys.at(kind, "*")):
+                yield f"I4: {name.decode()} is left"
+        if self.client.exists(self.keys.at("workers")):
+            yield "I4: a lease is left"
+        for stray in find_strays(self.client, self.keys):
+            yield f"I7: {stray}"
+
+    def counts(self) -> Iterator[str]:
+        listed: Counter[tuple[str, str]] = Counter()
+        for name in self.client.smembers(self.keys.at("queues")):
+            queue = name.decode()
+            for kind in "sf":
+                for _, values in self.client.xrange(self.keys.at("ended", queue, kind)):
+                    record = self.found.get(values[b"i"].decode())
+                    listed[queue, record.status if record else "?"] += 1
+            counters = self.client.hgetall(self.keys.at("count", queue))
+            for code, status in _FINAL.items():
+                counted = int(counters.get(code.encode(), 0))
+                if counted != listed[queue, code]:
+                    yield f"I6: {queue} counted {counted} {status}, its history has {listed[queue, code]}"
+
+    def longest_stuck_s(self) -> float:
+        gaps = [after.mono - before.mono for found in self.by_id.values() for before, after in pairwise(found)]
+        times = [effect.mono for effect in self.all_effects]
+        begin = min(self.arena.ledger.accepted.values(), default=times[0] if times else 0.0)
+        silences = [after - before for before, after in pairwise([begin, *times]) if after > before]
+        return max([0.0, *gaps, *silences])
