@@ -179,6 +179,7 @@ class Hub(Assembly):
             scheduler=self.worker_id,
             grace=self.settings.scheduler.grace,
             record_of=self._record_of,
+            plan=self._planner.plan,
         )
         janitor = Janitor(
             self.scripts,

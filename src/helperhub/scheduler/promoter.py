@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from helperhub.scheduler.records import RecordOf
 from helperhub.schedules.misfire import Action, Decision, DueSlot, decide_due
 from helperhub.store.catalogue import Catalogue, CatalogueRow, Snapshot
 from helperhub.store.record import CODE_BY_STATUS, Record
-from helperhub.store.scripts import DueRow, Scripts
+from helperhub.store.scripts import Due, DueRow, Scripts
 
 _log = logging.getLogger("helperhub.promoter")
 _HELPERS = 200
@@ -47,7 +48,14 @@ class Promoter:
     """Moves due times from the plan to ready, or to their recorded end."""
 
     def __init__(
-        self, scripts: Scripts, catalogue: Catalogue, *, scheduler: str, grace: timedelta, record_of: RecordOf
+        self,
+        scripts: Scripts,
+        catalogue: Catalogue,
+        *,
+        scheduler: str,
+        grace: timedelta,
+        record_of: RecordOf,
+        plan: Callable[[Collection[str]], object] | None = None,
     ) -> None:
         """Prepare.
 
@@ -57,12 +65,14 @@ class Promoter:
             scheduler: This scheduler's id.
             grace: A due time passed by more than this counts as missed.
             record_of: Builds records.
+            plan: Extends the plan of these helpers; None where nobody else is to plan.
         """
         self._scripts = scripts
         self._catalogue = catalogue
         self._scheduler = scheduler
         self._grace = grace
         self._record_of = record_of
+        self._plan = plan
         self._known = Snapshot(-1, {}, {})
 
     def promote(self) -> Promotion:
@@ -71,7 +81,7 @@ class Promoter:
         Raises:
             StoreError: Redis can't take it; nothing is lost, the next look goes on.
         """
-        due = self._scripts.due(self._scheduler, limit=_HELPERS)
+        due = self._look()
         if due.revision != self._known.revision:
             self._known = self._catalogue.read()
         entries = [entry for row in due.rows for entry in self._decide(row, due.now_ms)]
@@ -83,6 +93,16 @@ class Promoter:
             _log.debug("promoted", extra={"enqueued": enqueued, "recorded": recorded})
         more = len(due.rows) == _HELPERS
         return Promotion(due.now_ms, due.next_due_ms, due.revision, enqueued, recorded, more)
+
+    def _look(self) -> Due:
+        due = self._scripts.due(self._scheduler, limit=_HELPERS)
+        behind = [row.helper for row in due.rows if 0 < row.until_ms < due.now_ms]
+        if not behind or self._plan is None:
+            return due
+        # After an outage longer than the look-ahead: of all that was missed one runs late, not one of what was
+        # planned and one of what wasn't.
+        self._plan(behind)
+        return self._scripts.due(self._scheduler, limit=_HELPERS)
 
     def _decide(self, row: DueRow, now_ms: int) -> list[_Entry]:
         known = self._known.rows.get(row.helper)

@@ -190,9 +190,16 @@ class Reaped:
 
 @dataclass(frozen=True, slots=True)
 class DueRow:
-    """What is due of one helper: its slots with due time (ms) and mark (empty or ``move:...``)."""
+    """What is due of one helper: its slots with due time (ms) and mark (empty or ``move:...``).
+
+    Args:
+        helper: Its name.
+        until_ms: How far it is planned; 0 means nobody plans it any more.
+        slots: What is due.
+    """
 
     helper: str
+    until_ms: int
     slots: tuple[tuple[str, int, str], ...]
 
 
@@ -354,9 +361,9 @@ class Scripts:
 
 
 def _due_row(row: list[bytes]) -> DueRow:
-    parts = [part.decode() for part in row[1:]]
+    helper, until, *parts = (part.decode() for part in row)
     slots = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
-    return DueRow(row[0].decode(), tuple((slot, int(float(due)), mark) for slot, due, mark in slots))
+    return DueRow(helper, int(until), tuple((slot, int(float(due)), mark) for slot, due, mark in slots))
 
 
 __all__ = [

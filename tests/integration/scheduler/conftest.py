@@ -32,7 +32,14 @@ class Scheduling:
         """Return one more scheduler's promoter."""
         record_of = RecordOf(lambda queue: self.hub.rules_of(queue).max_attempts, self.hub.envelopes)
         grace = timedelta(seconds=5)
-        return Promoter(self.hub.scripts, self.hub.catalogue, scheduler=name, grace=grace, record_of=record_of)
+        return Promoter(
+            self.hub.scripts,
+            self.hub.catalogue,
+            scheduler=name,
+            grace=grace,
+            record_of=record_of,
+            plan=self.hub._planner.plan,
+        )
 
     def register(self, name: str = "tick", **fields: Any) -> HelperSpec:
         """Put a helper into the catalogue, planned every minute unless told otherwise."""

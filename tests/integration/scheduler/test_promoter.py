@@ -129,3 +129,17 @@ def test_outage_of_an_hour_of_a_schedule_for_each_second_is_followed_by_one_exec
     counts = Counter(execution.status for execution in scheduling.history())
     assert counts[Status.QUEUED] == 1
     assert counts[Status.SKIPPED] == counts.total() - 1 >= 3_599
+
+
+def test_outage_longer_than_the_look_ahead_is_followed_by_one_execution(scheduling: Scheduling) -> None:
+    """What was planned before the outage and what was planned after it each ran its latest, if promotion came first."""
+    scheduling.register(expires_after=timedelta(hours=6))
+    scheduling.advance(timedelta(hours=3))
+
+    scheduling.promote()
+    scheduling.hub._planner.plan()
+    scheduling.promote()
+
+    counts = Counter(execution.status for execution in scheduling.history())
+    assert counts[Status.QUEUED] == 1
+    assert counts[Status.SKIPPED] == counts.total() - 1 >= 178

@@ -3,14 +3,15 @@
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  scheduler's id, '' = nobody's
 -- ARGV[2]  how many helpers at most
--- Answer   {now ms, revision, next due ms or 0, {helper, slot, due ms, mark, slot, due ms, mark, ...}, ...}
+-- Answer   {now ms, revision, next due ms or 0, {helper, planned until ms or 0, slot, due ms, mark, ...}, ...}
 if ARGV[1] ~= '' then redis.call('ZADD', P .. ':schedulers', now, ARGV[1]) end
 local answer = {now, tonumber(redis.call('GET', P .. ':rev') or 0), 0}
 -- All of a helper's together, for of those that were missed only the latest runs: a window of one each second.
 local MOST = 10000
 local helpers = redis.call('ZRANGEBYSCORE', P .. ':plan', '-inf', now, 'LIMIT', 0, ARGV[2])
 for _, helper in ipairs(helpers) do
-  local row = {helper}
+  local state = redis.call('HGET', P .. ':planned', helper)
+  local row = {helper, state and string.match(state, '^%d+|(%d+)|%d+$') or '0'}
   local due = redis.call('ZRANGEBYSCORE', P .. ':plan:' .. helper, '-inf', now, 'WITHSCORES', 'LIMIT', 0, MOST)
   for i = 1, #due, 2 do
     row[#row + 1] = due[i]
