@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from helperhub import Every
 from helperhub.model.execution import Status
-from helperhub.model.helper import HelperSpec
+from helperhub.model.helper import HelperSpec, Overlap
 
 if TYPE_CHECKING:
     from tests.integration.scheduler.conftest import Scheduling
@@ -133,7 +133,7 @@ def test_outage_of_an_hour_of_a_schedule_for_each_second_is_followed_by_one_exec
 
 def test_outage_longer_than_the_look_ahead_is_followed_by_one_execution(scheduling: Scheduling) -> None:
     """What was planned before the outage and what was planned after it each ran its latest, if promotion came first."""
-    scheduling.register(expires_after=timedelta(hours=6))
+    scheduling.register(expires_after=timedelta(hours=6), overlap=Overlap.ALLOW)
     scheduling.advance(timedelta(hours=3))
 
     scheduling.promote()
