@@ -195,6 +195,7 @@ class Hub(Assembly):
             janitor,
             plan_every=self.settings.scheduler.plan_every,
             on_empty=lambda: self.register(exclusive=exclusive),
+            tell_untold=lambda: self._given_up.tell_untold(self.records),
         )
 
     @cached_property

@@ -87,6 +87,7 @@ class HelperHubConsumer(Consumer):
                 error=pack_error(message.error) if message.error else b"",
                 follow_ups=tuple(message.follow_ups),
                 group=message.group,
+                told=message.told,
             )
         )
         self._claimer.release(message)

@@ -34,6 +34,7 @@ class ClaimedMessage(MessageProxy):
         group: What its success means for a group, or None.
         exhausted: It is given up because no attempt was left.
         time_limit_s: How long this attempt may take, once its function is called.
+        told: Whoever wants to know that it was given up has been told.
         cancelled: Somebody asked to stop it while it ran.
         returned: It went back to the queue before it started; nothing here may run it.
     """
@@ -65,6 +66,7 @@ class ClaimedMessage(MessageProxy):
         self.group: MemberDone | None = None
         self.exhausted = False
         self.time_limit_s = 0.0
+        self.told = False
         self.cancelled = False
         self.returned = False
 

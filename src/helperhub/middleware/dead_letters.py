@@ -36,3 +36,4 @@ class DeadLetters(Middleware):
         if exception is not None:
             claimed.error = describe_error(exception, attempt=claimed.record.attempt)
         claimed.follow_ups.extend(self._notices_of(claimed))
+        claimed.told = True

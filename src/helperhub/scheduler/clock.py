@@ -23,6 +23,7 @@ _log = logging.getLogger("helperhub.scheduler")
 _LOOK = timedelta(milliseconds=400)
 _SOON_S = 0.03
 _REAP = timedelta(seconds=2)
+_TELL = timedelta(seconds=2)
 _CLEAN = timedelta(seconds=60)
 #: APScheduler goes by the wall clock: if that jumps, promotion is woken again after this long.
 _STALLED_S = 2.0
@@ -46,6 +47,7 @@ class Clock:
         *,
         plan_every: timedelta,
         on_empty: Callable[[], object],
+        tell_untold: Callable[[], int],
     ) -> None:
         """Prepare; `run` begins.
 
@@ -55,7 +57,9 @@ class Clock:
             janitor: Cleans.
             plan_every: How often the plan is extended.
             on_empty: Called when Redis has come back with less than it had, to register helpers again.
+            tell_untold: Tells of dead letters that no worker could tell of.
         """
+        self._tell_untold = tell_untold
         self._on_empty = on_empty
         self._planner = planner
         self._promoter = promoter
@@ -79,6 +83,7 @@ class Clock:
             _Work("promote", self._promote, _LOOK),
             _Work("reap", self._reap, _REAP),
             _Work("sweep", lambda: _ignore(self._janitor.sweep()), _CLEAN),
+            _Work("tell", lambda: _ignore(self._tell_untold()), _TELL),
             _Work("trim", lambda: _ignore(self._janitor.trim()), _CLEAN),
         ]
         for work in works:

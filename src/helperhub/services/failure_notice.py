@@ -16,10 +16,11 @@ import orjson
 from helperhub.broker.broker import HelperHubBroker
 from helperhub.broker.message import ClaimedMessage
 from helperhub.errors import HelperHubError
-from helperhub.model.execution import Trigger
+from helperhub.model.execution import Execution, Trigger
 from helperhub.model.helper import HelperSpec
 from helperhub.model.retry import RetryPolicy
 from helperhub.plugins.declaration import Declaration, Helper
+from helperhub.store.executions import Executions
 from helperhub.store.record import read_execution
 from helperhub.store.scripts import Publication
 from helperhub.telemetry.sentry import report_given_up
@@ -27,6 +28,7 @@ from helperhub.telemetry.sentry import report_given_up
 #: The helper that carries notices; it is an execution like any other, but its own failure tells nobody.
 NOTICE_HELPER = "helperhub.notify-failure"
 _TIMEOUT_S = 20.0
+_UNTOLD_CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,36 @@ class GivenUp:
         execution = read_execution(message.execution_id, record, read_body=self.broker.envelopes.read)
         if message.error is not None:
             execution = replace(execution, errors=(*execution.errors, message.error))
+        return self.tell(execution, message._exception)  # noqa: SLF001 - Dramatiq's own field has no reader
+
+    def tell(self, execution: Execution, error: BaseException | None = None) -> list[Publication]:
+        """Tell Sentry of an execution that was given up, and return what is enqueued for whoever else wants to know.
+
+        Telling twice changes nothing: event and notice have ids that follow from the execution's.
+        """
         document = execution.to_document()
-        report_given_up(document, message._exception)  # noqa: SLF001 - Dramatiq's own field has no reader
-        if not self.notice:
+        report_given_up(document, error)
+        if not self.notice or execution.helper == NOTICE_HELPER:
             return []
-        actor = self.broker.get_actor(NOTICE_HELPER)
-        return [self.broker.publication(actor.message(document))]
+        message = self.broker.get_actor(NOTICE_HELPER).message(document)
+        keyed = message.copy(message_id=f"notice:{execution.id}", options={"keyed": True})
+        return [self.broker.publication(keyed)]
+
+    def tell_untold(self, records: Executions) -> int:
+        """Tell of the dead letters that no worker could tell of; return how many.
+
+        A worker process that died, a record that can't be decoded, a forged message: there no policy ran.
+        """
+        told = 0
+        while ids := records.untold(_UNTOLD_CHUNK):
+            for execution_id in ids:
+                for execution in records.get_many([execution_id]):
+                    publications = self.tell(execution)
+                    if publications:
+                        self.broker.scripts.publish(publications)
+                records.note_told(execution_id)
+            told += len(ids)
+        return told
 
 
 def build_notice_helper(targets: NoticeTargets) -> Helper:

@@ -111,6 +111,16 @@ class Executions:
         """Yield the ids of the dead letters, newest first."""
         return self._zset(self.keys.at("dead"), newest_first=True)
 
+    def untold(self, limit: int) -> list[str]:
+        """Return up to ``limit`` ids of dead letters that nobody has been told of yet."""
+        with store_errors():
+            return [id_.decode() for id_ in self.client.srandmember(self.keys.at("untold"), limit)]
+
+    def note_told(self, execution_id: str) -> None:
+        """Note that whoever wants to know of a dead letter has been told."""
+        with store_errors():
+            self.client.srem(self.keys.at("untold"), execution_id)
+
     def count_dead(self) -> int:
         """Return how many dead letters there are."""
         with store_errors():

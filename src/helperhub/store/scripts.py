@@ -111,6 +111,7 @@ class Settlement:
         error: An error of `pack_error`, or empty.
         follow_ups: What is enqueued with it.
         group: What its success means for a group, or None.
+        told: If it is given up, whoever wants to know of that has been told.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Settlement:
     error: bytes = b""
     follow_ups: tuple[Publication, ...] = ()
     group: MemberDone | None = None
+    told: bool = False
 
     def entry(self) -> list[Any]:
         """Return what the script takes."""
@@ -138,6 +140,7 @@ class Settlement:
             self.error,
             follow_ups,
             self.group.entry() if self.group else [],
+            int(self.told),
         ]
 
 

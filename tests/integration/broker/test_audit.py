@@ -26,7 +26,7 @@ def variables() -> dict[str, str]:
 
 
 def test_claim_that_the_worker_lost_sight_of_is_handed_out_again(
-    hub: Hub, end_of: EndOf, wait_until: WaitUntil
+    hub: Hub, end_of: EndOf, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A verdict that is lost on its way left its execution running for as long as its worker lived."""
     ran: list[int] = []
@@ -38,12 +38,11 @@ def test_claim_that_the_worker_lost_sight_of_is_handed_out_again(
         renewing.start()
         claimer = hub.broker.claimer
         assert claimer is not None
-        # As if the reply of a claim had been dropped after it was taken for good.
-        taken = claimer._hand_over
-        claimer._hand_over = lambda execution_id, raw: claimer._audit._known.pop(execution_id)  # type: ignore[method-assign]
-        message = note.send(1)
-        wait_until(lambda: hub.executions.get(message.message_id).status is Status.RUNNING)
-        claimer._hand_over = taken  # type: ignore[method-assign]
+        with monkeypatch.context() as lost:
+            # As if the reply of a claim had been dropped after it was taken for good.
+            lost.setattr(claimer, "_hand_over", lambda execution_id, raw: claimer._audit._known.pop(execution_id))
+            message = note.send(1)
+            wait_until(lambda: hub.executions.get(message.message_id).status is Status.RUNNING)
 
         execution = end_of(hub, message)
         keep_alive.set()
@@ -59,7 +58,7 @@ def test_worker_whose_thread_died_ends_itself(hub: Hub, wait_until: WaitUntil, u
         claimer = hub.broker.claimer
         assert claimer is not None
         other = dramatiq.Worker(hub.broker)
-        settler = Settler(hub.scripts, "other", window=1, on_settled=len)
+        settler = Settler(hub.scripts, "other", window=1, on_settled=lambda settled: None)
         if unfit == "a dead thread":
             settler.start()
             other.workers.append(threading.Thread())  # type: ignore[arg-type]  # one that doesn't live

@@ -66,7 +66,7 @@ class Hand:
 
     def settle(self, execution_id: str, outcome: str, *, claim: int | None = None, **more: object) -> bool:
         settlement = Settlement(execution_id, self.number if claim is None else claim, outcome, **more)  # type: ignore[arg-type]
-        return self.hub.scripts.settle(self.worker, [settlement])[0]
+        return self.hub.scripts.settle(self.worker, [settlement])[0] is True
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ end
 -- Set an execution aside whose record can't be read: it costs its neighbours nothing, and keeps its bytes.
 local function quarantine(id, queue)
   redis.call('ZADD', P .. ':dead', now, id)
+  redis.call('SADD', P .. ':untold', id)
   if queue then
     count(queue, ERROR)
     count(queue, 'ended')
@@ -161,7 +162,10 @@ local function finish(id, rec, status, reason)
   local kind = status == SUCCESS and 's' or 'f'
   redis.call('XADD', P .. ':ended:' .. rec[QUEUE] .. ':' .. kind, '*', 'i', id)
   redis.call('LPUSH', P .. ':of:' .. rec[HELPER] .. ':' .. kind, id)
-  if status == ERROR then redis.call('ZADD', P .. ':dead', now, id) end
+  if status == ERROR then
+    redis.call('ZADD', P .. ':dead', now, id)
+    redis.call('SADD', P .. ':untold', id)
+  end
   count(rec[QUEUE], status)
   if rec[ENQUEUED] > 0 then count(rec[QUEUE], 'ended') end
   finished[id] = true

@@ -3,7 +3,8 @@
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  worker process's id
 -- ARGV[2]  msgpack array of {id, claim number, outcome, started ms, delay ms, reason, result, error,
---          follow-ups: array of publish entries, group: {id, member, ms it is kept, publish entries} or {}}
+--          follow-ups: array of publish entries, group: {id, member, ms it is kept, publish entries} or {},
+--          1 = if it is given up, whoever wants to know has been told}
 -- Answer   array of codes: 1 carried out, 0 stale (not this worker's claim any more; nothing changed),
 --          or the error's text where a key that it needs holds something else: then it is a dead letter
 -- Invariant: a verdict is carried out only under the claim that it was made under, and once.
@@ -111,6 +112,7 @@ local function settle(v)
     return 1
   else
     finish(id, rec, ERROR, v[6])
+    if v[11] == 1 then redis.call('SREM', P .. ':untold', id) end
   end
   enqueue_follow_ups(v[9])
   if outcome == 'done' then complete_member(v[10]) end
