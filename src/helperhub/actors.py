@@ -14,10 +14,11 @@ from helperhub.telemetry.logs import quiet_dramatiq
 try:
     hub = Hub.from_env()
     hub.require_trust()
+    hub.check_server()
     hub.keep_own_lease()
     hub.start_reports()
     hub.load_plugins()
-    hub.register(only_new=True)
+    hub.register_if_room(only_new=True)
 except HelperHubError as error:
     # One clean line instead of a traceback: these are the operator's to mend. Dramatiq's command ends with the code.
     sys.stderr.write(f"helperhub: {error}\n")

@@ -28,6 +28,7 @@ from helperhub.scheduler.records import RecordOf
 from helperhub.services.failure_notice import NOTICE_HELPER, GivenUp, NoticeTargets, build_notice_helper
 from helperhub.services.profiles import Profiles, QueueRules
 from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
+from helperhub.store.assurance import Assurance
 from helperhub.store.bell import Bell
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.connection import build_client
@@ -35,6 +36,7 @@ from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
 from helperhub.store.keys import Keys
 from helperhub.store.queues import Queues as QueueStore
+from helperhub.store.room import Room
 from helperhub.store.scripts import Scripts
 from helperhub.supervise.embedded import is_url_of
 from helperhub.supervise.keeper import Keeper
@@ -68,7 +70,10 @@ class Assembly:
     @cached_property
     def scripts(self) -> Scripts:
         """The store's scripts."""
-        return Scripts(build_client(self.url), Keys(self.settings.hub))
+        client, keys = build_client(self.url), Keys(self.settings.hub)
+        disk, replicas = self.settings.durable, self.settings.replicas
+        assurance = Assurance(disk=disk, replicas=replicas) if disk or replicas else None
+        return Scripts(client, keys, Room(client, keys, share=self.settings.enqueue.memory_share), assurance)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -122,7 +127,7 @@ class Assembly:
     @cached_property
     def broker(self) -> HelperHubBroker:
         """This process's Dramatiq broker."""
-        worker = self.settings.worker
+        worker, enqueue = self.settings.worker, self.settings.enqueue
         options = BrokerOptions(
             worker=self.worker_id,
             lease_ms=to_ms(worker.lease),
@@ -130,6 +135,7 @@ class Assembly:
             shutdown_timeout_s=worker.shutdown_timeout.total_seconds(),
             max_payload=self.settings.max_payload,
             about={"host": socket.gethostname(), "pid": str(os.getpid()), "version": __version__},
+            wait_s=enqueue.wait.total_seconds() if enqueue.when_refused == "wait" else 0.0,
         )
         # The bell's reads block longer than a call may take, and it is rung from another thread.
         bell = Bell(build_client(self.url, retries=0), self.scripts.keys, self.worker_id)

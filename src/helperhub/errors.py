@@ -11,7 +11,8 @@
     |-- QueueFull                   code "queue_full"           1   a bounded queue refuses
     |-- StoreError                  code "store"                69  Redis answered with an error
     |   |-- StoreUnavailable        code "store_unavailable"    69  Redis can't be reached, or not yet
-    |   |-- StoreRefused            code "store_refused"        69  Redis is out of memory or read-only
+    |   |-- StoreRefused            code "store_refused"        69  Redis has no room for new work, or no disk
+    |   |-- StoreForbidden          code "store_forbidden"      69  Redis doesn't let this user in, or not do this
     |   `-- CorruptRecord           code "corrupt_record"       69  a value in Redis can't be decoded
     |       `-- UntrustedRecord     code "untrusted_record"     69  its signature or encryption isn't right
     |-- ConfigurationError          code "configuration"        78  settings, plugins or versions don't fit
@@ -36,6 +37,7 @@ __all__ = [
     "QueueFull",
     "ServerStartError",
     "StoreError",
+    "StoreForbidden",
     "StoreRefused",
     "StoreUnavailable",
     "TooLarge",
@@ -130,9 +132,15 @@ class StoreUnavailable(StoreError):
 
 
 class StoreRefused(StoreError):
-    """Redis refuses writes: out of memory, read-only or misconfigured."""
+    """Redis refuses new work: memory is short, or it can't persist; the same call may work later."""
 
     code = "store_refused"
+
+
+class StoreForbidden(StoreError):
+    """Redis refuses the login, or this user may not do this; somebody must change that."""
+
+    code = "store_forbidden"
 
 
 class CorruptRecord(StoreError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from helperhub.assembly import Assembly
+from helperhub.errors import StoreRefused
 from helperhub.model.execution import Execution, Trigger
 from helperhub.model.instant import epoch_ms
 from helperhub.plugins.declaration import Helper
@@ -22,12 +24,15 @@ from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import HelperChange, Helpers
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
+from helperhub.services.start import check_server
 from helperhub.settings import LoadedSettings, load_settings
 from helperhub.store.workers import Workers as WorkerStore
 from helperhub.supervise.embedded import attach
 
 if TYPE_CHECKING:
     from helperhub.scheduler.clock import Clock
+
+_log = logging.getLogger("helperhub.hub")
 
 
 class Hub(Assembly):
@@ -111,6 +116,7 @@ class Hub(Assembly):
         expires_after: timedelta | None = None,
         metadata: Mapping[str, Any] | None = None,
         trigger: Trigger = Trigger.CODE,
+        wait: timedelta | None = None,
     ) -> str:
         """Enqueue one execution of a helper and return its id.
 
@@ -124,6 +130,8 @@ class Hub(Assembly):
             expires_after: It isn't started later than its due time plus this.
             metadata: Kept with it and searchable: app, user, source.
             trigger: What asked for it.
+            wait: How long to go on trying while Redis is away, short of memory, or the queue is full; 0 fails
+                at once, None does as HELPERHUB_ENQUEUE__WHEN_REFUSED says.
 
         Raises:
             NotFound: No helper has that name.
@@ -131,13 +139,17 @@ class Hub(Assembly):
             QueueFull: Its queue has a bound and is full.
             StoreError: Redis can't take it.
         """
-        options = EnqueueOptions(delay, at, priority, id, expires_after, metadata, trigger)
+        options = EnqueueOptions(delay, at, priority, id, expires_after, metadata, trigger, wait)
         return self._enqueueing.one(helper, payload, options)
 
     def enqueue_many(
-        self, executions: Iterable[tuple[str, Any]], *, metadata: Mapping[str, Any] | None = None
+        self,
+        executions: Iterable[tuple[str, Any]],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        wait: timedelta | None = None,
     ) -> list[str]:
-        """Enqueue (helper, payload) pairs, 500 a round trip; return their ids in order.
+        """Enqueue (helper, payload) pairs, 500 a round trip; return their ids in order. ``wait`` as in `enqueue`.
 
         Raises:
             NotFound: No helper has one of the names; nothing was enqueued.
@@ -145,7 +157,7 @@ class Hub(Assembly):
             QueueFull: A queue is full; the error says how many went in before.
             StoreError: Redis can't take them.
         """
-        return self._enqueueing.many(executions, EnqueueOptions(metadata=metadata))
+        return self._enqueueing.many(executions, EnqueueOptions(metadata=metadata, wait=wait))
 
     def wait(self, execution_id: str, *, timeout: timedelta = timedelta(seconds=30)) -> Execution:
         """Return the execution once it is final, or as it stands after ``timeout``.
@@ -169,8 +181,26 @@ class Hub(Assembly):
         spared = {plugin.distribution for plugin in plugins.quarantined}
         return self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
 
-    def build_clock(self, *, exclusive: bool = False) -> Clock:
-        """Return a scheduler's clock; `Clock.run` works until it is stopped. See `register`."""
+    def register_if_room(self, *, exclusive: bool = False, only_new: bool = False) -> bool:
+        """Do as `register`; False if Redis has no room for it now, which must not keep anybody from his work."""
+        try:
+            self.register(exclusive=exclusive, only_new=only_new)
+        except StoreRefused as error:
+            _log.warning("register_refused", extra={"error": str(error)})
+            return False
+        return True
+
+    def check_server(self, *, warn: bool = True) -> None:
+        """Refuse a server that would lose work; see `services.start.check_server`."""
+        check_server(self.scripts.client, durable=self.settings.durable, warn=warn)
+
+    def build_clock(self, *, exclusive: bool = False, registered: bool = True) -> Clock:
+        """Return a scheduler's clock; `Clock.run` works until it is stopped.
+
+        Args:
+            exclusive: See `register`.
+            registered: Whether the plugins' helpers are in the catalogue; else it is tried again.
+        """
         from helperhub.scheduler.clock import Clock  # noqa: PLC0415 - APScheduler is for schedulers only
 
         promoter = Promoter(
@@ -194,7 +224,8 @@ class Hub(Assembly):
             promoter,
             janitor,
             plan_every=self.settings.scheduler.plan_every,
-            on_empty=lambda: self.register(exclusive=exclusive),
+            register=lambda: self.register(exclusive=exclusive),
+            registered=registered,
             tell_untold=lambda: self._given_up.tell_untold(self.records),
         )
 

@@ -21,6 +21,7 @@ from helperhub.broker.consumer import HelperHubConsumer
 from helperhub.broker.hooks import HookedBroker, check_encoder
 from helperhub.broker.message import ClaimedMessage, as_claimed
 from helperhub.broker.options import check_actor
+from helperhub.broker.patience import Patience
 from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, readdress
 from helperhub.broker.reports import Reports
 from helperhub.broker.settler import Settler
@@ -50,6 +51,7 @@ class BrokerOptions:
         shutdown_timeout_s: How long unsettled outcomes are tried at the end.
         max_payload: Largest arguments, bytes.
         about: What a worker process says of itself.
+        wait_s: How long enqueueing goes on trying while Redis can't take it; 0 fails at once.
     """
 
     worker: str
@@ -58,6 +60,7 @@ class BrokerOptions:
     shutdown_timeout_s: float = 30.0
     max_payload: int = 262_144
     about: dict[str, str] = field(default_factory=dict)
+    wait_s: float = 0.0
 
 
 class HelperHubBroker(HookedBroker):
@@ -104,8 +107,12 @@ class HelperHubBroker(HookedBroker):
 
     # -- publishing ---------------------------------------------------------------------------
 
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+    def enqueue(
+        self, message: Message[Any], *, delay: int | None = None, patience: Patience | None = None
+    ) -> Message[Any]:
         """Enqueue ``message``, ``delay`` ms from now; a message in hand gets the verdict "retry" instead.
+
+        ``patience`` says how long this call may wait; None does as the options say.
 
         Raises:
             QueueFull: Its queue has a bound and is full.
@@ -117,10 +124,18 @@ class HelperHubBroker(HookedBroker):
             delayed = Verdict(Outcome.RETRY, delay=timedelta(milliseconds=delay_to_ms(delay)))
             claimed.verdict = replace(delayed, reason=claimed.verdict.reason) if claimed.verdict else delayed
             return message
-        return self.enqueue_many([message], delay=delay)[0]
+        return self.enqueue_many([message], delay=delay, patience=patience)[0]
 
-    def enqueue_many(self, messages: Iterable[Message[Any]], *, delay: int | None = None) -> list[Message[Any]]:
+    def patience(self, seconds: float | None = None) -> Patience:
+        """Return the patience of one call that begins now; None does as the options say."""
+        return Patience(self.options.wait_s if seconds is None else seconds)
+
+    def enqueue_many(
+        self, messages: Iterable[Message[Any]], *, delay: int | None = None, patience: Patience | None = None
+    ) -> list[Message[Any]]:
         """Enqueue messages in one round trip each `PUBLISH_BATCH`; return them with the ids they got.
+
+        ``patience`` says how long this call may wait; None does as the options say.
 
         Raises:
             QueueFull: A queue is full; the error says how many of them went in before.
@@ -132,10 +147,12 @@ class HelperHubBroker(HookedBroker):
         delay_ms = delay_to_ms(delay)
         for message in todo:
             self.emit_before("enqueue", message, delay)
-        publications = [self.publication(message, delay_ms=delay_ms) for message in todo]
+        patience = patience or self.patience()
+        # Built once: what is sent again after a lost reply is the same call.
+        publications = patience.attempt(lambda: [self.publication(message, delay_ms=delay_ms) for message in todo])
         ids: list[str] = []
         for start in range(0, len(publications), PUBLISH_BATCH):
-            ids += self._publish(publications[start : start + PUBLISH_BATCH], already=start)
+            ids += self._publish(publications[start : start + PUBLISH_BATCH], already=start, patience=patience)
         sent = [
             message if message.message_id == id_ else replace(message, message_id=id_)
             for message, id_ in zip(todo, ids, strict=True)
@@ -169,22 +186,27 @@ class HelperHubBroker(HookedBroker):
             envelopes=self.envelopes,
         )
 
-    def _publish(self, publications: Sequence[Publication], *, already: int) -> list[str]:
-        answers = self.scripts.publish(publications)
-        # A message that was sent before: the id is part of what is signed, so another one is signed for anew.
-        taken = [position for position, (code, _) in enumerate(answers) if code == ID_TAKEN]
-        if taken:
-            again = self.scripts.publish([readdress(publications[position], self.envelopes) for position in taken])
-            for position, answer in zip(taken, again, strict=True):
-                answers[position] = answer
-        for position, (code, text) in enumerate(answers):
-            if code == -1:
-                queue = publications[position].record.queue
-                went_in = already + sum(code == 1 for code, _ in answers)
-                message = f"Queue '{queue}' is full: {text} executions wait, {publications[position].bound} may."
-                setting = f"HELPERHUB_QUEUES__{queue.upper()}__MAX_DEPTH"
-                raise QueueFull(message, hint=f"{went_in} of this call were enqueued. Wait, or raise {setting}.")
-        return [text for _, text in answers]
+    def _publish(self, publications: Sequence[Publication], *, already: int, patience: Patience) -> list[str]:
+        went_in: set[int] = set()
+
+        def publish() -> list[str]:
+            # A delay counts from the call, however long it had to wait.
+            late_ms = int(patience.late_s * 1000)
+            sooner = [_sooner(publication, late_ms) for publication in publications]
+            answers = self.scripts.publish(sooner)
+            # A message that was sent before: the id is part of what is signed, so another one is signed for anew.
+            taken = [position for position, (code, _) in enumerate(answers) if code == ID_TAKEN]
+            if taken:
+                again = self.scripts.publish([readdress(sooner[position], self.envelopes) for position in taken])
+                for position, answer in zip(taken, again, strict=True):
+                    answers[position] = answer
+            went_in.update(position for position, (code, _) in enumerate(answers) if code == 1)
+            for publication, (code, text) in zip(publications, answers, strict=True):
+                if code == -1:
+                    raise _full(publication, text, already + len(went_in))
+            return [text for _, text in answers]
+
+        return patience.attempt(publish)
 
     # -- declaring ----------------------------------------------------------------------------
 
@@ -349,6 +371,17 @@ class _WorkerLife(Middleware):
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         del broker, worker
         self._broker.stop_worker()
+
+
+def _sooner(publication: Publication, by_ms: int) -> Publication:
+    return replace(publication, delay_ms=max(0, publication.delay_ms - by_ms)) if publication.delay_ms else publication
+
+
+def _full(publication: Publication, depth: str, went_in: int) -> QueueFull:
+    queue = publication.record.queue
+    message = f"Queue '{queue}' is full: {depth} executions wait, {publication.bound} may."
+    setting = f"HELPERHUB_QUEUES__{queue.upper()}__MAX_DEPTH"
+    return QueueFull(message, hint=f"{went_in} of this call were enqueued. Wait, or raise {setting}.")
 
 
 def _log_unreadable(execution_id: str, error: CorruptRecord) -> None:

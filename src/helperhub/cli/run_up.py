@@ -53,8 +53,9 @@ def run_up(*, env_files: Sequence[Path] | None, demo: bool = False, duration: ti
         if level is not None:
             changes["HELPERHUB_LOG__LEVEL"] = level
         environ = child_environment(loaded, env_files, url=url, changes=changes)
-        children = stack.enter_context(Children())
         hub = Hub(loaded, url)
+        hub.check_server()
+        children = stack.enter_context(Children())
         hub.require_trust(for_every_helper=True)
         run = _Run(hub, children, environ, stopping, shown)
         return run.work(duration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
@@ -13,6 +14,7 @@ import dramatiq
 
 from helperhub.cli.environment import child_environment, load, open_log, stop_signals
 from helperhub.cli.fleet import Fleet
+from helperhub.errors import StoreUnavailable
 from helperhub.hub import Hub, find_url
 from helperhub.model.duration import format_duration
 from helperhub.supervise.child_events import AfterExit, ChildExited
@@ -49,6 +51,8 @@ def run_worker(
     environ = child_environment(loaded, env_files, url=find_url(loaded), changes=changes)
     hub = Hub(loaded, environ["HELPERHUB_REDIS_URL"])
     hub.require_trust()
+    with contextlib.suppress(StoreUnavailable):  # the worker processes start once it is there, and check it too
+        hub.check_server()
     stopping = stop_signals()
     bad = False
     with Children() as children:
@@ -78,9 +82,10 @@ def run_worker_process(*, env_files: Sequence[Path] | None) -> int:
     else:
         lifeline.watch(stopping.set)
         hub.broker.on_worker = functools.partial(_tell_keeper, lifeline)
+    hub.check_server(warn=lifeline is None)
     hub.start_reports()
     hub.load_plugins()
-    hub.register(only_new=True)
+    hub.register_if_room(only_new=True)
     settings = loaded.settings.worker
     queues = set(settings.queues) or None
     worker = dramatiq.Worker(hub.broker, queues=queues, worker_threads=settings.threads)

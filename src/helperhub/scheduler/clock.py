@@ -25,6 +25,7 @@ _SOON_S = 0.03
 _REAP = timedelta(seconds=2)
 _TELL = timedelta(seconds=2)
 _CLEAN = timedelta(seconds=60)
+_REGISTER = timedelta(seconds=5)
 #: APScheduler goes by the wall clock: if that jumps, promotion is woken again after this long.
 _STALLED_S = 2.0
 
@@ -46,8 +47,9 @@ class Clock:
         janitor: Janitor,
         *,
         plan_every: timedelta,
-        on_empty: Callable[[], object],
+        register: Callable[[], object],
         tell_untold: Callable[[], int],
+        registered: bool = True,
     ) -> None:
         """Prepare; `run` begins.
 
@@ -56,11 +58,13 @@ class Clock:
             promoter: Enqueues what is due.
             janitor: Cleans.
             plan_every: How often the plan is extended.
-            on_empty: Called when Redis has come back with less than it had, to register helpers again.
+            register: Enters the plugins' helpers; called when Redis has come back with less than it had.
             tell_untold: Tells of dead letters that no worker could tell of.
+            registered: Whether they are entered; else that is tried until it works.
         """
         self._tell_untold = tell_untold
-        self._on_empty = on_empty
+        self._register = register
+        self._registered = registered
         self._planner = planner
         self._promoter = promoter
         self._janitor = janitor
@@ -85,6 +89,7 @@ class Clock:
             _Work("sweep", lambda: _ignore(self._janitor.sweep()), _CLEAN),
             _Work("tell", lambda: _ignore(self._tell_untold()), _TELL),
             _Work("trim", lambda: _ignore(self._janitor.trim()), _CLEAN),
+            _Work("register", self._register_if_needed, _REGISTER),
         ]
         for work in works:
             self._scheduler.add_job(
@@ -137,10 +142,16 @@ class Clock:
             return
         if revision < self._revision:
             _log.warning("catalogue_lost", extra={"revision": revision, "known": self._revision})
-            self._on_empty()
+            self._registered = False
+            self._register_if_needed()
         self._revision = revision
         # Whoever changed a helper plans it, unless it died before that.
         self._planner.plan()
+
+    def _register_if_needed(self) -> None:
+        if not self._registered:
+            self._register()
+            self._registered = True
 
     def _wake_promotion(self, in_s: float) -> None:
         self._scheduler.modify_job("promote", next_run_time=datetime.now(UTC) + timedelta(seconds=in_s))

@@ -10,6 +10,7 @@ from typing import Any
 from dramatiq import Message
 
 from helperhub.broker.broker import HelperHubBroker
+from helperhub.broker.patience import Patience
 from helperhub.broker.running import check_payload
 from helperhub.errors import UsageError
 from helperhub.model.duration import to_ms
@@ -34,6 +35,7 @@ class EnqueueOptions:
         expires_after: It isn't started later than its due time plus this.
         metadata: Kept with it and searchable: app, user, source.
         trigger: What asked for it.
+        wait: How long the call goes on trying while Redis can't take it.
     """
 
     delay: timedelta | None = None
@@ -43,6 +45,7 @@ class EnqueueOptions:
     expires_after: timedelta | None = None
     metadata: Mapping[str, Any] | None = None
     trigger: Trigger = Trigger.CODE
+    wait: timedelta | None = None
 
     def delay_ms(self) -> int | None:
         """Return the delay in ms, or None.
@@ -97,8 +100,10 @@ class Enqueueing:
             QueueFull: Its queue has a bound and is full.
             StoreError: Redis can't take it.
         """
-        message = self._message(helper, payload, options.message_options(), options.id or new_execution_id())
-        return self.broker.enqueue(message, delay=options.delay_ms()).message_id
+        given, delay, id_ = options.message_options(), options.delay_ms(), options.id or new_execution_id()
+        patience = self._patience(options)
+        message = patience.attempt(lambda: self._message(helper, payload, given, id_))
+        return self.broker.enqueue(message, delay=delay, patience=patience).message_id
 
     def many(self, executions: Iterable[tuple[str, Any]], options: EnqueueOptions) -> list[str]:
         """Enqueue (helper, payload) pairs and return their ids in order; see `one`.
@@ -109,9 +114,15 @@ class Enqueueing:
         if options.id is not None:
             message = "Many executions can't share one id."
             raise UsageError(message)
-        given = options.message_options()
-        messages = [self._message(helper, payload, given, new_execution_id()) for helper, payload in executions]
-        return [message.message_id for message in self.broker.enqueue_many(messages, delay=options.delay_ms())]
+        given, delay, wanted = options.message_options(), options.delay_ms(), list(executions)
+        patience = self._patience(options)
+        messages = patience.attempt(
+            lambda: [self._message(helper, payload, given, new_execution_id()) for helper, payload in wanted]
+        )
+        return [message.message_id for message in self.broker.enqueue_many(messages, delay=delay, patience=patience)]
+
+    def _patience(self, options: EnqueueOptions) -> Patience:
+        return self.broker.patience(None if options.wait is None else options.wait.total_seconds())
 
     def _message(self, helper: str, payload: Any, options: Mapping[str, Any], message_id: str) -> Message[Any]:
         name, instance = split_key(helper)

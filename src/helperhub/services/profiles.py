@@ -73,10 +73,17 @@ class Profiles:
         return helper in self.snapshot().rows
 
     def __call__(self, helper: str, queue: str) -> Profile:
-        """Return the profile of ``helper`` in ``queue``; a plain actor's is its queue's."""
+        """Return the profile of ``helper`` in ``queue``; a plain actor's is its queue's.
+
+        Raises:
+            StoreError: Redis was never there, so nothing is known of any helper.
+        """
         rules = self._rules_of(queue)
         profile = Profile(queue_attempts=rules.max_attempts, bound=rules.max_depth)
-        row = self.snapshot().rows.get(helper)
+        known = self.snapshot()
+        if known.revision < 0:
+            known = self._catalogue.read()
+        row = known.rows.get(helper)
         if row is None:
             return profile
         spec = row.spec

@@ -139,6 +139,17 @@ class HistorySettings(_Section):
     """Share of Redis's maxmemory that the history may take (0.0 to 0.9); without a maxmemory it isn't bounded."""
 
 
+class EnqueueSettings(_Section):
+    """What enqueueing does when Redis can't take new work."""
+
+    when_refused: Annotated[Literal["fail", "wait"], BeforeValidator(_read_word)] = "fail"
+    """fail raises at once when Redis is away, short of memory, or the queue is full; wait goes on trying first."""
+    wait: Span = timedelta(seconds=30)
+    """How long wait goes on trying (duration); then it fails."""
+    memory_share: float = Field(default=0.8, ge=0.5, le=1.0)
+    """Share of Redis's maxmemory above which new work is refused, so that running work can end (0.5 to 1.0)."""
+
+
 class QueueSettings(_Section):
     """One queue's own rules; empty values mean the standard ones of its name."""
 
@@ -244,6 +255,12 @@ class Settings(BaseSettings):
     """Largest payload (bytes); a larger one is refused."""
     max_result: int = Field(default=65_536, ge=1024, le=1_048_576)
     """Largest result (bytes); a larger one is cut and marked truncated."""
+    durable: bool = False
+    """Accept an execution only when the server has it on disk, so that no crash of the server loses it (true or
+    false); needs appendonly, and Redis 7.2 or Valkey."""
+    replicas: int = Field(default=0, ge=0, le=5)
+    """Replicas that must have an execution before it is accepted (count); with HELPERHUB_DURABLE on their disks."""
+    enqueue: EnqueueSettings = EnqueueSettings()
     worker: WorkerSettings = WorkerSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     history: HistorySettings = HistorySettings()

@@ -29,6 +29,7 @@ of a shard live on one node and one script may touch any of them.
 | P:dead           | zset   | dead letters by when they were given up               | till cleared |
 | P:untold         | set    | dead letters that nobody has been told of yet         | till a scheduler did |
 | P:unlisted       | set    | dead letters whose place in the index by time has ended | as these |
+| P:synced         | string | written by calls that wait for disk or replicas       | for ever |
 | P:history        | hash   | bytes held by finished records; complete_since_ms     | for ever |
 | P:cancel         | set    | running ids that somebody asked to stop               | till they end |
 | P:group:<id>     | hash   | a group that runs: its size, and an entry for each member done | 30 d after the last |

@@ -11,9 +11,11 @@ from typing import Any
 
 import redis
 
+from helperhub.store.assurance import Assurance
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
 from helperhub.store.record import Record, pack
+from helperhub.store.room import Room
 
 #: `Scripts.publish` enqueued nothing under an id that belongs to another call.
 ID_TAKEN = -2
@@ -248,11 +250,38 @@ class SpecChange:
 class Scripts:
     """The scripts of one shard.
 
+    Args:
+        client: Redis.
+        keys: The shard's keys.
+        room: Refuses what adds while memory is short; None never does.
+        assurance: What is waited for before new work counts as accepted; None waits for nothing.
+
     Every function raises `StoreUnavailable`, `StoreRefused` or `StoreError` as `store_errors` says.
     """
 
     client: Client
     keys: Keys
+    room: Room | None = None
+    assurance: Assurance | None = None
+
+    def _add(self, name: str, *args: Any) -> Any:
+        """Run a script that brings something in, if there is room."""
+        if self.room is not None:
+            self.room.check()
+        return self._run(name, *args)
+
+    def _accept(self, name: str, *args: Any) -> Any:
+        """Run a script that accepts work from a caller: it may have to be safe before that is told."""
+        if self.room is not None:
+            self.room.check()
+        if self.assurance is None:
+            return self._run(name, *args)
+        with store_errors():
+            digest, prefix = _digest(name), self.keys.prefix
+            try:
+                return self.assurance.run(self.client, self.keys, "EVALSHA", digest, 1, prefix, *args)
+            except redis.exceptions.NoScriptError:
+                return self.assurance.run(self.client, self.keys, "EVAL", load_script(name), 1, prefix, *args)
 
     def _run(self, name: str, *args: Any) -> Any:
         with store_errors():
@@ -267,7 +296,7 @@ class Scripts:
 
         -1 and the depth: the queue is full; `ID_TAKEN` and the id: it belongs to another call.
         """
-        answer = self._run("publish", pack([publication.entry() for publication in publications]))
+        answer = self._accept("publish", pack([publication.entry() for publication in publications]))
         return [(code, text.decode()) for code, text in answer]
 
     def join(self, worker: str, *, lease_ms: int, about: Mapping[str, str]) -> int:
@@ -314,7 +343,7 @@ class Scripts:
 
     def replay(self, replays: Sequence[tuple[str, str, Record]]) -> list[tuple[int, str]]:
         """Put finished executions (old id, new id, new record) back; see the script for the codes."""
-        answer = self._run("replay", pack([[old, new, record.places()] for old, new, record in replays]))
+        answer = self._accept("replay", pack([[old, new, record.places()] for old, new, record in replays]))
         return [(code, id_.decode()) for code, id_ in answer]
 
     def delete_dead(self, ids: Sequence[str]) -> int:
@@ -341,12 +370,15 @@ class Scripts:
     def register(self, changes: Sequence[SpecChange], *, revision: int | None) -> tuple[int, int]:
         """Write catalogue changes; return revision and removed due times, or (-1, 0) if ``revision`` is old."""
         rows = [[change.helper, change.spec, change.override, change.plan] for change in changes]
-        answer = self._run("register", "" if revision is None else revision, pack(rows))
+        # Disabling helpers is what helps when memory is short.
+        adds = any(change.plan != "stop" for change in changes)
+        run = self._add if adds else self._run
+        answer = run("register", "" if revision is None else revision, pack(rows))
         return int(answer[0]), int(answer[1])
 
     def plan(self, entries: Sequence[PlanEntry]) -> list[int]:
         """Enter due times; per entry how many were new, -1 where the state has moved on."""
-        return [int(added) for added in self._run("plan", pack([entry.entry() for entry in entries]))]
+        return [int(added) for added in self._add("plan", pack([entry.entry() for entry in entries]))]
 
     def due(self, scheduler: str = "", *, limit: int) -> Due:
         """Show what is due."""
@@ -356,7 +388,7 @@ class Scripts:
     def enqueue_due(self, entries: Sequence[tuple[str, str, int, Record, str, str]]) -> list[int]:
         """Move (helper, slot, due ms, record, status code, reason) from the plan; see the script for the codes."""
         rows = [[helper, slot, due, rec.places(), code, why] for helper, slot, due, rec, code, why in entries]
-        return [int(code) for code in self._run("enqueue_due", pack(rows))]
+        return [int(code) for code in self._add("enqueue_due", pack(rows))]
 
     def mark_plan(self, helper: str, slot: str, action: str, *, due_ms: int, reason: str, record: Record) -> int:
         """Skip, move or run one planned time; return its due ms, 0 when skipped, -1 when it isn't planned."""

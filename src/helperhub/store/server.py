@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from helperhub.errors import StoreError, StoreUnavailable
 from helperhub.store.connection import Client, store_errors
 
 
@@ -22,6 +23,7 @@ class ServerFacts:
         used_memory: Bytes.
         policy: Eviction policy; anything but ``noeviction`` may lose work.
         now_ms: Its clock, epoch ms.
+        told: Whether it lets CONFIG be read; managed servers often don't.
     """
 
     engine: str
@@ -33,12 +35,23 @@ class ServerFacts:
     used_memory: int
     policy: str
     now_ms: int
+    told: bool = True
 
     @property
     def supported(self) -> bool:
         """Whether it is Redis >= 7.0 or Valkey >= 8."""
-        major = int(self.version.partition(".")[0] or 0)
-        return major >= (8 if self.engine == "valkey" else 7)
+        return self._is_from(8, 7)
+
+    @property
+    def syncs(self) -> bool:
+        """Whether a client can wait for the append-only file (WAITAOF): Redis >= 7.2 or Valkey."""
+        return self._is_from(7, 7.2)
+
+    def _is_from(self, valkey: float, redis: float) -> bool:
+        parts = [int(part) for part in self.version.split(".")[:2] if part.isdecimal()]
+        major, minor = (*parts, 0, 0)[:2]
+        oldest = valkey if self.engine == "valkey" else redis
+        return (major, minor) >= (int(oldest), round(oldest % 1 * 10))
 
 
 def read_server(client: Client) -> ServerFacts:
@@ -56,18 +69,21 @@ def read_server(client: Client) -> ServerFacts:
         engine=engine,
         version=str(info.get("valkey_version") or info.get("redis_version", "")),
         aof=bool(info.get("aof_enabled")),
-        appendfsync=config.get("appendfsync", ""),
-        snapshots=bool(config.get("save", "")),
+        appendfsync=(config or {}).get("appendfsync", ""),
+        snapshots=bool((config or {}).get("save", "")),
         maxmemory=int(info.get("maxmemory", 0)),
         used_memory=int(info.get("used_memory", 0)),
         policy=str(info.get("maxmemory_policy", "")),
         now_ms=seconds * 1000 + micros // 1000,
+        told=config is not None,
     )
 
 
-def _config(client: Client) -> dict[str, str]:
+def _config(client: Client) -> dict[str, str] | None:
     try:
         with store_errors():
             return {**client.config_get("appendfsync"), **client.config_get("save")}
-    except Exception:  # noqa: BLE001 - managed servers forbid CONFIG; INFO tells the rest
-        return {}
+    except StoreUnavailable:
+        raise
+    except StoreError:  # managed servers forbid CONFIG; INFO tells the rest
+        return None

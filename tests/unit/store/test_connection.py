@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from helperhub.errors import ConfigurationError, StoreError, StoreRefused, StoreUnavailable
+from helperhub.errors import ConfigurationError, StoreError, StoreForbidden, StoreRefused, StoreUnavailable
 from helperhub.store.connection import build_client, store_errors
 
 #: As redis-py raises them: where it has a class for an answer's code it cuts the code off.
@@ -27,9 +27,12 @@ REFUSED = [
 LASTING = [
     redis.ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"),
     redis.ResponseError("BUSYGROUP Consumer Group name already exists"),
+    redis.exceptions.DataError("Invalid input of type"),
+]
+FORBIDDEN = [
     redis.AuthenticationError("WRONGPASS invalid username-password pair"),
     redis.exceptions.NoPermissionError("this user has no permissions to run the 'eval' command"),
-    redis.exceptions.DataError("Invalid input of type"),
+    redis.ResponseError("ACL failure in script: User w has no permissions to run the 'set' command"),
 ]
 
 
@@ -49,6 +52,24 @@ def test_answer_that_passes_by_itself_may_be_sent_again(error: Exception) -> Non
 def test_server_without_room_refuses(error: Exception) -> None:
     """Redis being out of memory was told as an unknown answer, without what to do about it."""
     assert type(translated(error)) is StoreRefused
+
+
+@pytest.mark.parametrize("error", FORBIDDEN, ids=str)
+def test_what_a_user_may_not_do_is_told_with_where_to_change_it(error: Exception) -> None:
+    found = translated(error)
+
+    assert type(found) is StoreForbidden
+    assert "HELPERHUB_REDIS_URL" in found.hint
+
+
+def test_answer_within_a_pipeline_counts_as_any_other_and_quotes_nobody() -> None:
+    """redis-py puts the command before the answer: BUSY was taken for lasting, and the payload shown."""
+    text = "Command # 1 (EVALSHA f3 1 {k} secret) of pipeline caused error: BUSY Redis is busy running a script."
+
+    found = translated(redis.ResponseError(text))
+
+    assert type(found) is StoreUnavailable
+    assert "secret" not in str(found)
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
