@@ -42,7 +42,7 @@ def full(store: Store) -> Iterator[Store]:
 def test_new_work_is_refused_and_nothing_of_it_is_written(full: Store) -> None:
     before = full.snapshot()
 
-    with pytest.raises(StoreRefused, match="Free memory"):
+    with pytest.raises(StoreRefused, match="raise maxmemory"):
         full.publish("new")
 
     assert full.snapshot() == before
