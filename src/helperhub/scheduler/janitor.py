@@ -55,7 +55,7 @@ class Janitor:
 
     def trim(self) -> int:
         """End the history past its lifetime or its share of memory; return how many records ended."""
-        facts = read_server(self.scripts.client)
+        facts = read_server(self.scripts.client, self.scripts.keys.prefix)
         names = self.queues.names()
         ended = sum(self._trim(name, kind) for name in names for kind in "sf")
         if facts.maxmemory:

@@ -74,7 +74,7 @@ class Checks:
     def run(self) -> list[Finding]:
         """Return every finding, problems included; it never raises for what it looks for."""
         try:
-            facts = read_server(self.scripts.client)
+            facts = read_server(self.scripts.client, self.scripts.keys.prefix)
         except StoreError as error:
             return [Finding("redis", Grade.PROBLEM, error.message, error.hint), *self._plugins()]
         hub = [self._clock(facts), self._signing(), *self._catalogue(), *self._processes(facts)]

@@ -6,7 +6,7 @@ import logging
 
 from helperhub.errors import ConfigurationError, StoreError, StoreUnavailable
 from helperhub.store.connection import Client
-from helperhub.store.server import ServerFacts, read_server
+from helperhub.store.server import ServerFacts, read_servers
 
 _log = logging.getLogger("helperhub.start")
 
@@ -24,18 +24,20 @@ def check_server(client: Client, *, durable: bool, warn: bool = True) -> None:
         StoreUnavailable: It can't be reached.
     """
     try:
-        facts = read_server(client)
+        servers = read_servers(client)
     except StoreUnavailable:
         raise
     except StoreError as error:
         if warn:
             _log.warning("server_unchecked", extra={"error": str(error)})
         return
-    _refuse(facts)
-    if durable:
-        _refuse_durable(facts)
+    for facts in servers.values():
+        _refuse(facts)
+        if durable:
+            _refuse_durable(facts)
     if warn:
-        _warn(facts)
+        for facts in servers.values():
+            _warn(facts)
 
 
 def _refuse(facts: ServerFacts) -> None:

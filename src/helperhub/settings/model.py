@@ -16,11 +16,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from helperhub.errors import UsageError
 from helperhub.model.duration import parse_duration
 from helperhub.schedules.zones import load_zone
+from helperhub.store.address import SCHEMES, parse_address
 from helperhub.trust.keyring import parse_helper_keys, parse_ring
 
 PREFIX = "HELPERHUB_"
-#: Schemes that redis-py connects by.
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _ZERO = timedelta(0)
 
 
@@ -51,9 +50,14 @@ def _check_zone(name: str) -> str:
 
 
 def _check_redis_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(_REDIS_SCHEMES):
-        message = "It must start with redis://, rediss:// or unix://."
+    if not url.get_secret_value().startswith(SCHEMES):
+        message = f"It must start with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}."
         raise ValueError(message)
+    try:
+        parse_address(url.get_secret_value())
+    except ValueError as error:
+        message = f"It can't be understood: {error}."
+        raise ValueError(message) from error
     return url
 
 
@@ -245,8 +249,8 @@ class Settings(BaseSettings):
     hub: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,40}$")
     """The hub's name; it is in every key, so several hubs can share one Redis."""
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
-    """Redis >= 7.0 or Valkey >= 8 (redis://, rediss:// or unix://); also read from REDIS_URL. Empty means the
-    embedded server of HELPERHUB_DATA_DIR."""
+    """Redis >= 7.0 or Valkey >= 8 (redis://, rediss:// or unix://; redis+sentinel://host,host/name or
+    redis+cluster://host,host); also read from REDIS_URL. Empty means the embedded server of HELPERHUB_DATA_DIR."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("helperhub", appauthor=False))
     """Directory of the embedded server's data (path); default: helperhub in the XDG data directory."""
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helperhub.errors import StoreUnavailable
-from helperhub.store.connection import Client, node_of
+from helperhub.store.connection import Client, on_node
 from helperhub.store.keys import Keys
 
 #: Below the client's socket time-out, so that the server's answer arrives: it says how far it came.
@@ -33,7 +33,14 @@ class Assurance:
             StoreUnavailable: The command was carried out, but isn't known to be safe in time.
             redis.RedisError: As from any call.
         """
-        pipeline = node_of(client, keys.prefix).pipeline(transaction=False)
+        answer, _, safe = on_node(client, keys.prefix, lambda node: self._send(node, keys, command))
+        on_disk, copies = safe if self.disk else (0, safe)
+        if on_disk < int(self.disk) or copies < self.replicas:
+            raise StoreUnavailable(self._unsafe(on_disk, copies), hint=_HINT)
+        return answer
+
+    def _send(self, node: Client, keys: Keys, command: tuple[Any, ...]) -> Any:
+        pipeline = node.pipeline(transaction=False)
         pipeline.execute_command(*command)
         # A call that is sent again finds its work there and writes nothing: then there would be nothing to wait for.
         pipeline.set(keys.at("synced"), "1")
@@ -41,11 +48,7 @@ class Assurance:
             pipeline.execute_command("WAITAOF", 1, self.replicas, WAIT_MS)
         else:
             pipeline.execute_command("WAIT", self.replicas, WAIT_MS)
-        answer, _, safe = pipeline.execute()
-        on_disk, copies = safe if self.disk else (0, safe)
-        if on_disk < int(self.disk) or copies < self.replicas:
-            raise StoreUnavailable(self._unsafe(on_disk, copies), hint=_HINT)
-        return answer
+        return pipeline.execute()
 
     def _unsafe(self, on_disk: int, copies: int) -> str:
         missing = []

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import ExponentialBackoff
+from redis.cluster import ClusterNode
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from helperhub.errors import ConfigurationError, StoreError, StoreForbidden, StoreRefused, StoreUnavailable
+from helperhub.store.address import Address, parse_address
+
+T = TypeVar("T")
 
 #: Answers that pass by themselves: a restart, a failover. redis-py cuts the code off where it has a class for it.
 _TRANSIENT = ("LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED")
@@ -22,11 +28,13 @@ _TRANSIENT_CLASSES = (
     redis.exceptions.MasterDownError,
 )
 _REFUSED = "OOM"
+_ELSEWHERE = redis.exceptions.AskError  # and MOVED, its subclass
 _LOGIN = "Redis refuses the login"
 _DEED = "Redis forbids it"
 #: What redis-py puts before an answer to a pipeline; it quotes the command, and so somebody's data.
 _IN_PIPELINE = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
 SOCKET_TIMEOUT_S = 5.0
+_SENTINEL_TIMEOUT_S = 1.0
 #: A `redis.Redis`. redis-py types every reply as a union of all shapes it may have; the readers know theirs.
 Client = Any
 
@@ -38,7 +46,8 @@ def build_client(url: str, *, retries: int = 3) -> Client:
     (redis-py's default differs between ``Redis()`` and ``from_url()``).
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``.
+        url: ``redis://``, ``rediss://`` or ``unix://``; ``redis+sentinel://host,host/name`` or
+            ``redis+cluster://host,host``, or these with ``rediss``.
         retries: How often one call is sent again after a lost connection or a time-out; 0 for
             callers with a loop of their own.
 
@@ -46,26 +55,104 @@ def build_client(url: str, *, retries: int = 3) -> Client:
         ConfigurationError: ``url`` isn't such a URL.
     """
     tcp_only: dict[str, Any] = {"socket_keepalive": True} if url.startswith("redis") else {}
+    options: dict[str, Any] = {
+        **tcp_only,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "health_check_interval": 30,
+    }
+    retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries)
     try:
-        return redis.Redis.from_url(
-            url,
-            **tcp_only,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=SOCKET_TIMEOUT_S,
-            health_check_interval=30,
-            retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        address = parse_address(url)
+        if address is not None and not address.service:
+            return _LazyCluster(lambda: _build_cluster(address, retry, options))
+        options |= {
+            "retry": retry,
             # READONLY closes the connection too: after a failover the address may lead to another server.
-            retry_on_error=[redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError],
-        )
+            "retry_on_error": [redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError],
+        }
+        return redis.Redis.from_url(url, **options) if address is None else _follow_sentinel(address, options)
     except ValueError as error:
         message = f"The Redis URL can't be understood: {error}."
-        raise ConfigurationError(message, hint="Write redis://host:6379/0, rediss://... or unix:///path.") from error
+        hint = "Write redis://host:6379/0, rediss://..., unix:///path, redis+sentinel://... or redis+cluster://..."
+        raise ConfigurationError(message, hint=hint) from error
 
 
-def node_of(client: Client, key: str) -> Client:
-    """Return the client of the one server that holds ``key``; for what is asked of a server, not of a key."""
-    del key
-    return client
+def _follow_sentinel(address: Address, options: Mapping[str, Any]) -> redis.Redis:
+    # One that is down must not hold up the question for long: the others know as well.
+    asked = {"socket_timeout": _SENTINEL_TIMEOUT_S, "socket_connect_timeout": _SENTINEL_TIMEOUT_S}
+    tls: dict[str, Any] = {"ssl": True} if address.tls else {}
+    sentinel = Sentinel(
+        address.hosts,
+        sentinel_kwargs={**asked, **tls, **_tls_options(address), **address.sentinel_login},
+        **tls,
+        **_login_of(address),
+        db=address.db,
+        **options,
+    )
+    found: redis.Redis = sentinel.master_for(address.service)
+    return found
+
+
+def _build_cluster(address: Address, retry: Retry, options: Mapping[str, Any]) -> redis.RedisCluster:
+    return redis.RedisCluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in address.hosts],
+        # A primary that is down must cost the other shards nothing.
+        require_full_coverage=False,
+        retry=retry,
+        ssl=address.tls,
+        **_login_of(address),
+        **options,
+    )
+
+
+def _login_of(address: Address) -> dict[str, Any]:
+    return {"username": address.username, "password": address.password, **_tls_options(address)}
+
+
+def _tls_options(address: Address) -> dict[str, Any]:
+    switches = {"true": True, "false": False}
+    return {name: switches.get(value.lower(), value) for name, value in address.options.items()}
+
+
+class _LazyCluster:
+    """A `redis.RedisCluster` that is made, and connects, on first use as a `redis.Redis` does."""
+
+    def __init__(self, build: Callable[[], redis.RedisCluster]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._made: redis.RedisCluster | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._lock:
+            if self._made is None:
+                self._made = self._build()
+            return getattr(self._made, name)
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+
+def on_node(client: Client, key: str, act: Callable[[Client], T]) -> T:
+    """Return what ``act`` returns for the one server that holds ``key``.
+
+    For what is asked of a server and not of a key, such as INFO, or of one connection, such as WAIT.
+    """
+    if not isinstance(client, _LazyCluster):
+        return act(client)
+    try:
+        return act(client.get_node_from_key(key).redis_connection)
+    except (redis.exceptions.MovedError, redis.ConnectionError):
+        client.nodes_manager.initialize()  # it may have moved
+        return act(client.get_node_from_key(key).redis_connection)
+
+
+def primaries(client: Client) -> dict[str, Client]:
+    """Return every server that takes writes, by address; empty for the only one's address."""
+    if not isinstance(client, _LazyCluster):
+        return {"": client}
+    return {node.name: node.redis_connection for node in client.get_primaries()}
 
 
 @contextmanager
@@ -87,6 +174,9 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailable(message, hint="Check that it runs, and HELPERHUB_REDIS_URL.") from error
     except redis.ResponseError as error:
         raise _from_answer(error, _IN_PIPELINE.sub("", str(error))) from error
+    except redis.exceptions.RedisClusterException as error:
+        message = f"The Redis Cluster can't be reached: {error}"
+        raise StoreUnavailable(message, hint="Check that it runs, and HELPERHUB_REDIS_URL.") from error
     except redis.RedisError as error:
         message = f"Redis failed: {error}"
         raise StoreError(message) from error
@@ -101,11 +191,12 @@ def _from_answer(error: redis.ResponseError, text: str) -> StoreError:
         return StoreRefused(f"Redis is out of memory: {text}", hint=hint)
     if text.startswith(_TRANSIENT) or isinstance(error, _TRANSIENT_CLASSES):
         return StoreUnavailable(f"Redis isn't ready: {text}")
-    if isinstance(error, redis.exceptions.NoPermissionError) or "ACL failure in script" in text:
-        return _forbidden(_DEED, text)
     if isinstance(error, redis.exceptions.AuthenticationWrongNumberOfArgsError):
         return _forbidden(_LOGIN, text)
-    return StoreError(f"Redis answered with an error: {text}")
+    if isinstance(error, redis.exceptions.NoPermissionError) or "ACL failure in script" in text:
+        return _forbidden(_DEED, text)
+    hint = "This server is part of a Cluster: write redis+cluster://." if isinstance(error, _ELSEWHERE) else ""
+    return StoreError(f"Redis answered with an error: {text}", hint=hint)
 
 
 def _forbidden(what: str, why: str) -> StoreForbidden:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from helperhub.errors import StoreError, StoreRefused
-from helperhub.store.connection import Client, node_of, store_errors
+from helperhub.store.connection import Client, on_node, store_errors
 from helperhub.store.keys import Keys
 
 #: INFO costs a round trip: at most one a second in a process, however much is enqueued.
@@ -58,7 +58,7 @@ class Room:
     def _look(self) -> None:
         try:
             with store_errors():
-                memory = node_of(self._client, self._keys.prefix).info("memory")
+                memory = on_node(self._client, self._keys.prefix, lambda node: node.info("memory"))
         except StoreError:  # the script that follows tells what is wrong; INFO alone may be forbidden
             self._most = 0
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helperhub.errors import StoreError, StoreUnavailable
-from helperhub.store.connection import Client, store_errors
+from helperhub.store.connection import Client, on_node, primaries, store_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,28 @@ class ServerFacts:
         return (major, minor) >= (int(oldest), round(oldest % 1 * 10))
 
 
-def read_server(client: Client) -> ServerFacts:
-    """Return the facts of the server behind ``client``.
+def read_servers(client: Client) -> dict[str, ServerFacts]:
+    """Return the facts of every server that takes writes, by address; of the only one under an empty one.
+
+    Raises:
+        StoreError: One can't be asked.
+    """
+    with store_errors():
+        nodes = primaries(client)
+    return {name: _read(node) for name, node in nodes.items()}
+
+
+def read_server(client: Client, key: str) -> ServerFacts:
+    """Return the facts of the server that holds ``key``.
 
     Raises:
         StoreError: It can't be asked.
     """
+    with store_errors():
+        return on_node(client, key, _read)
+
+
+def _read(client: Client) -> ServerFacts:
     with store_errors():
         info: dict[str, Any] = client.info()
         seconds, micros = client.time()

@@ -267,11 +267,11 @@ def _open_process(command: Sequence[str], directory: DataDirectory, log: IO[byte
         pass_fds=(directory.lock_fd,),
         umask=0o077,
         start_new_session=True,  # Ctrl-C must not reach it: the workers still need it to stop in order
-        preexec_fn=_die_with_parent(),  # noqa: PLW1509 (two system calls, all set up before the fork)
+        preexec_fn=die_with_parent(),  # noqa: PLW1509 (two system calls, all set up before the fork)
     )
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """Return what the new process calls before exec so that it ends with its parent; Linux only."""
     if sys.platform != "linux":
         return None

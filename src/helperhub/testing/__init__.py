@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from helperhub.testing.cluster import ClusterForTests
 from helperhub.testing.keyspace import find_strays
 from helperhub.testing.running import running_hub
+from helperhub.testing.sentinel import SentinelForTests
 from helperhub.testing.server import ServerForTests
 
-__all__ = ["ServerForTests", "find_strays", "running_hub"]
+__all__ = ["ClusterForTests", "SentinelForTests", "ServerForTests", "find_strays", "running_hub"]

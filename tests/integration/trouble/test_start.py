@@ -136,7 +136,7 @@ def test_server_that_cant_do_what_is_needed_is_refused(
     found: ServerFacts, durable: bool, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is one server binary here: others' answers are given."""
-    monkeypatch.setattr("helperhub.services.start.read_server", lambda client: found)
+    monkeypatch.setattr("helperhub.services.start.read_servers", lambda client: {"": found})
 
     with pytest.raises(ConfigurationError, match=word):
         check_server(None, durable=durable)
@@ -144,7 +144,7 @@ def test_server_that_cant_do_what_is_needed_is_refused(
 
 @pytest.mark.parametrize("found", [facts(), facts(version="7.2.0"), facts("valkey", "8.0.1"), facts("valkey", "9.1.2")])
 def test_server_that_can_is_taken(found: ServerFacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helperhub.services.start.read_server", lambda client: found)
+    monkeypatch.setattr("helperhub.services.start.read_servers", lambda client: {"": found})
     check: Callable[..., None] = check_server
 
     check(None, durable=True)

@@ -1,0 +1,91 @@
+"""A Redis Cluster of three primaries: for tests of several shards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from helperhub.testing.node import Node, free_port, wait_until
+
+_SLOTS = 16384
+
+
+class ClusterForTests:
+    """Primaries that share the slots evenly, for a ``with`` block in the main thread.
+
+    Args:
+        primaries: How many.
+        arguments: More of the servers' own options.
+    """
+
+    def __init__(self, *, primaries: int = 3, arguments: Sequence[str] = ()) -> None:
+        self._primaries = primaries
+        self._arguments = tuple(arguments)
+        self._stack = ExitStack()
+        self._bus_ports: dict[int, int] = {}
+        self.nodes: list[Node] = []
+
+    def __enter__(self) -> Self:
+        """Start all, and wait until they are one Cluster."""
+        directory = Path(tempfile.mkdtemp(prefix="helperhub-"))
+        self._stack.callback(shutil.rmtree, directory)
+        try:
+            for number in range(self._primaries):
+                self._start(directory / f"n{number}")
+            for number, node in enumerate(self.nodes):
+                first, end = (_SLOTS * n // self._primaries for n in (number, number + 1))
+                node.ask("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+                node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            for node in self.nodes[1:]:
+                node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._bus_ports[self.nodes[0].port])
+            wait_until(lambda: all(self._knows_all(node) for node in self.nodes), seconds=20)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all and remove their directories."""
+        self._stack.close()
+
+    @property
+    def url(self) -> str:
+        """The URL of the Cluster."""
+        return f"redis+cluster://{','.join(node.address for node in self.nodes)}"
+
+    def node_of(self, key: str) -> Node:
+        """Return the primary that holds ``key``."""
+        slot = int(self.nodes[0].ask("CLUSTER", "KEYSLOT", key))
+        return next(node for number, node in enumerate(self.nodes) if slot < _SLOTS * (number + 1) // self._primaries)
+
+    def _start(self, directory: Path) -> None:
+        bus = free_port()
+        options: tuple[str, ...] = (
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            str(bus),
+            "--cluster-node-timeout",
+            "2000",
+        )
+        # One primary that is down must not stop the others.
+        options = (*options, "--cluster-require-full-coverage", "no", "--appendonly", "yes")
+        node = Node(directory, (*options, *self._arguments))
+        self._bus_ports[node.port] = bus
+        self._stack.callback(node.kill)
+        node.start()
+        self.nodes.append(node)
+
+    def _knows_all(self, node: Node) -> bool:
+        info = bytes(node.ask("CLUSTER", "INFO"))
+        return b"cluster_state:ok" in info and f"cluster_size:{self._primaries}".encode() in info
+
+
+__all__ = ["ClusterForTests"]

@@ -1,0 +1,92 @@
+"""A primary with its replica, watched by three Sentinels: for tests of a failover."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from helperhub.testing.node import Node, wait_until
+
+SERVICE = "helperhub"
+_SENTINELS = 3
+#: A primary that is silent this long is down: short, so that tests don't wait.
+_DOWN_AFTER_MS = 1000
+_FAILOVER_S = 30.0
+
+
+class SentinelForTests:
+    """One primary, one replica, three Sentinels, for a ``with`` block in the main thread.
+
+    Args:
+        arguments: More of the servers' own options.
+    """
+
+    def __init__(self, *, arguments: Sequence[str] = ()) -> None:
+        self._arguments = ("--appendonly", "yes", "--repl-diskless-sync-delay", "0", *arguments)
+        self._stack = ExitStack()
+        self.servers: list[Node] = []
+        self.sentinels: list[Node] = []
+
+    def __enter__(self) -> Self:
+        """Start all, and wait until the Sentinels know each other and the replica."""
+        directory = Path(tempfile.mkdtemp(prefix="helperhub-"))
+        self._stack.callback(shutil.rmtree, directory)
+        try:
+            primary = self._start(Node(directory / "a", self._arguments), self.servers)
+            follow = ("--replicaof", "127.0.0.1", str(primary.port))
+            replica = self._start(Node(directory / "b", (*self._arguments, *follow)), self.servers)
+            wait_until(lambda: replica.ask("INFO", "replication").get("master_link_status") == "up")
+            for number in range(_SENTINELS):
+                config = (
+                    f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2\n"
+                    f"sentinel down-after-milliseconds {SERVICE} {_DOWN_AFTER_MS}\n"
+                    f"sentinel failover-timeout {SERVICE} 10000\n"
+                )
+                self._start(Node(directory / f"s{number}", config=config), self.sentinels)
+            wait_until(lambda: all(map(_knows_all, self.sentinels)), seconds=20)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all and remove their directories."""
+        self._stack.close()
+
+    @property
+    def url(self) -> str:
+        """The URL that follows the primary."""
+        return f"redis+sentinel://{','.join(sentinel.address for sentinel in self.sentinels)}/{SERVICE}"
+
+    @property
+    def primary(self) -> Node:
+        """The server that the Sentinels name now."""
+        _, port = self.sentinels[0].ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        return next(server for server in self.servers if server.port == int(port))
+
+    def fail_over(self) -> None:
+        """Kill the primary, and return once the Sentinels name another."""
+        before = self.primary
+        before.kill()
+        wait_until(lambda: self.primary is not before, seconds=_FAILOVER_S)
+
+    def _start(self, node: Node, nodes: list[Node]) -> Node:
+        self._stack.callback(node.kill)
+        node.start()
+        nodes.append(node)
+        return node
+
+
+def _knows_all(sentinel: Node) -> bool:
+    known = sentinel.ask("INFO", "sentinel")["master0"]
+    return (known["slaves"], known["sentinels"]) == (1, _SENTINELS)
+
+
+__all__ = ["SERVICE", "SentinelForTests"]
