@@ -249,8 +249,8 @@ class Settings(BaseSettings):
     hub: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,40}$")
     """The hub's name; it is in every key, so several hubs can share one Redis."""
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
-    """Redis >= 7.0 or Valkey >= 8 (redis://, rediss:// or unix://; redis+sentinel://host,host/name or
-    redis+cluster://host,host); also read from REDIS_URL. Empty means the embedded server of HELPERHUB_DATA_DIR."""
+    """Redis >= 7.0 or Valkey >= 8: redis://, rediss:// or unix://, redis+sentinel://host,host/name or
+    redis+cluster://host,host; also read from REDIS_URL. Empty means the embedded server of the data directory."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("helperhub", appauthor=False))
     """Directory of the embedded server's data (path); default: helperhub in the XDG data directory."""
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
