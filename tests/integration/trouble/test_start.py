@@ -94,7 +94,7 @@ def test_server_that_forbids_config_is_taken_and_what_cant_be_checked_is_told(
     hub.close()
 
     assert events(caplog) == ["server_unchecked"]
-    assert "save" in caplog.records[-1].error
+    assert "save" in str(vars(caplog.records[-1])["error"])
 
 
 def test_server_that_forbids_info_is_taken_with_a_warning(
