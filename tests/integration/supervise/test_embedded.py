@@ -27,7 +27,7 @@ LAUNCHER = """
 import os, signal, sys, pathlib
 from helperhub.supervise import embedded
 if "orphan" in sys.argv:
-    embedded._die_with_parent = lambda: None
+    embedded.die_with_parent = lambda: None
 # The signal may come while print() below still flushes, and a file object isn't entered twice.
 signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\\n"))
 server = embedded.EmbeddedServer.start(pathlib.Path(sys.argv[1]))
