@@ -84,7 +84,7 @@ class Hub(Assembly):
     @cached_property
     def queues(self) -> Queues:
         """See, pause, resume and purge queues."""
-        return Queues(self.scripts, self._queue_store)
+        return Queues(self.scripts, self._queue_store, self.records, lambda: self.catalogue.read().rows)
 
     @cached_property
     def workers(self) -> Workers:

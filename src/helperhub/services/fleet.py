@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from helperhub.errors import NotFound
+from helperhub.store.executions import Executions
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.queues import QueueStats
 from helperhub.store.scripts import Scripts
@@ -16,10 +18,19 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """Use cases around queues."""
+    """Use cases around queues.
+
+    Args:
+        scripts: The store.
+        store: Depths, counters, pauses.
+        records: For what waits behind a running execution.
+        helpers: Tells all helpers and instances.
+    """
 
     scripts: Scripts
     store: QueueStore
+    records: Executions
+    helpers: Callable[[], Iterable[str]]
 
     def all(self) -> list[QueueStats]:
         """Return every queue ever used."""
@@ -50,9 +61,12 @@ class Queues:
             NotFound: No queue has that name.
         """
         self._check(name)
-        purged = 0
+        why = f"purged: {reason}" if reason else "purged"
+        # First what waits behind a running execution: else each that ends would release another into the queue.
+        parked = [execution.id for execution in self.records.parked(self.helpers()) if execution.queue == name]
+        purged = sum(code == "cancelled" for code in self.scripts.cancel(parked, reason=why)) if parked else 0
         while True:
-            found = self.scripts.purge(name, limit=_BATCH, reason=f"purged: {reason}" if reason else "purged")
+            found = self.scripts.purge(name, limit=_BATCH, reason=why)
             purged += found
             if found < _BATCH:
                 return purged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from helperhub.model.helper import HelperSpec, Overlap
 from helperhub.model.instant import epoch_ms
 from helperhub.services.executions import ExecutionFilter
 from helperhub.store.record import Envelope, Record
-from helperhub.store.scripts import Publication, Settlement
+from helperhub.store.scripts import Gone, Publication, Settlement
 
 MINUTELY = {"": Every(timedelta(minutes=1))}
 
@@ -141,3 +142,22 @@ def test_history_is_found_by_helper_status_and_time(hub: Hub) -> None:
     later = ExecutionFilter(since=ended + timedelta(seconds=5))
     assert hub.executions.find(later, limit=9) == []
     assert epoch_ms(ended) > 0
+
+
+def test_purge_takes_what_waits_behind_a_running_execution_too(hub: Hub) -> None:
+    """Each one that ended released another into the queue that had been emptied."""
+    hub.helpers.register([HelperSpec("queue", schedules=MINUTELY, overlap=Overlap.QUEUE)], exclusive=False)
+    for _ in range(3):
+        hub.scripts.client.set(hub.scripts.keys.at("clock"), min(hub.catalogue.next_due().values()) + 1)
+        hub.build_clock()._promoter.promote()
+    hub.scripts.join("w", lease_ms=60_000, about={})
+    ((running, _),) = hub.scripts.claim("w", ["default"], number=1, want=5, will_wait=False, waited=False).records
+    assert hub.queues.all()[0].parked == 2
+
+    assert hub.queues.purge("default") == 2
+
+    ends = Counter(execution.status for execution in hub.executions.find(ExecutionFilter(helper="queue"), limit=9))
+    assert ends == {Status.RUNNING: 1, Status.CANCELLED: 2}
+    assert hub.scripts.settle("w", [Settlement(running, 1, "done")]) == [True]
+    assert hub.queues.all()[0].ready == 0
+    hub.scripts.reap([Gone("w", "it stopped", ())])

@@ -94,7 +94,7 @@ class Store:
     ) -> bool:
         """Settle one execution, under the worker's last claim unless told otherwise."""
         number = self._numbers[worker] if claim is None else claim
-        return self.scripts.settle(worker, [Settlement(id_, number, outcome, **more)])[0]
+        return self.scripts.settle(worker, [Settlement(id_, number, outcome, **more)])[0] is True
 
     def run(self, id_: str, outcome: str = "done", **places: Any) -> None:
         """Publish, claim and settle one execution."""
