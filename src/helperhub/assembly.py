@@ -38,6 +38,8 @@ from helperhub.store.keys import Keys
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.room import Room
 from helperhub.store.scripts import Scripts
+from helperhub.store.sharded_scripts import spread_scripts
+from helperhub.store.sharded_views import spread_executions, spread_queues
 from helperhub.supervise.embedded import is_url_of
 from helperhub.supervise.keeper import Keeper
 from helperhub.supervise.key_file import read_key_file
@@ -69,11 +71,14 @@ class Assembly:
 
     @cached_property
     def scripts(self) -> Scripts:
-        """The store's scripts."""
-        client, keys = build_client(self.url), Keys(self.settings.hub)
+        """The store's scripts, of all shards as one."""
+        client = build_client(self.url)
         disk, replicas = self.settings.durable, self.settings.replicas
         assurance = Assurance(disk=disk, replicas=replicas) if disk or replicas else None
-        return Scripts(client, keys, Room(client, keys, share=self.settings.enqueue.memory_share), assurance)
+        share = self.settings.enqueue.memory_share
+        shards = (Keys(self.settings.hub, shard) for shard in range(self.settings.shards))
+        parts = [Scripts(client, keys, Room(client, keys, share=share), assurance) for keys in shards]
+        return spread_scripts(parts, lambda queue: resolve_queue(self.settings, queue).shard)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -117,7 +122,7 @@ class Assembly:
     @cached_property
     def records(self) -> Records:
         """Executions as Redis holds them."""
-        return Records(self.scripts.client, self.scripts.keys, self.envelopes.read)
+        return spread_executions([Records(part.client, part.keys, self.envelopes.read) for part in self.scripts.each])
 
     @cached_property
     def profiles(self) -> Profiles:
@@ -158,6 +163,7 @@ class Assembly:
             options=options,
             profiles=self.profiles,
             envelopes=self.envelopes,
+            queues=self._queue_store,
             middleware=build_middleware(policies),
             stands_for=STANDS_FOR,
         )
@@ -215,7 +221,7 @@ class Assembly:
 
     @cached_property
     def _queue_store(self) -> QueueStore:
-        return QueueStore(self.scripts.client, self.scripts.keys)
+        return spread_queues([QueueStore(part.client, part.keys) for part in self.scripts.each])
 
     @cached_property
     def _given_up(self) -> GivenUp:
@@ -254,7 +260,14 @@ class Assembly:
 
     def _start_own_keeper(self, worker: str, board: Path) -> None:
         lease = self.settings.worker.lease
-        keeper = OwnKeeper(url=self.url, hub=self.settings.hub, worker=worker, lease=lease, board=board)
+        keeper = OwnKeeper(
+            url=self.url,
+            hub=self.settings.hub,
+            shards=self.settings.shards,
+            worker=worker,
+            lease=lease,
+            board=board,
+        )
         keeper.start()
         self._own_keeper = keeper
 

@@ -14,7 +14,7 @@ from helperhub.errors import StoreRefused
 from helperhub.model.execution import Execution, Trigger
 from helperhub.model.instant import epoch_ms
 from helperhub.plugins.declaration import Helper
-from helperhub.scheduler.janitor import Janitor
+from helperhub.scheduler.janitor import Janitor, Janitors
 from helperhub.scheduler.promoter import Promoter
 from helperhub.services.checks import Checks
 from helperhub.services.dead_letters import DeadLetters
@@ -26,6 +26,8 @@ from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.start import check_server
 from helperhub.settings import LoadedSettings, load_settings
+from helperhub.store.queues import Queues as QueueStore
+from helperhub.store.sharded_views import spread_workers
 from helperhub.store.workers import Workers as WorkerStore
 from helperhub.supervise.embedded import attach
 
@@ -89,7 +91,8 @@ class Hub(Assembly):
     @cached_property
     def workers(self) -> Workers:
         """See, pause and resume worker processes."""
-        return Workers(WorkerStore(self.scripts.client, self.scripts.keys), self._queue_store)
+        stores = [WorkerStore(part.client, part.keys) for part in self.scripts.each]
+        return Workers(spread_workers(stores), self._queue_store)
 
     def checks(self) -> Checks:
         """Return what ``helperhub doctor`` runs; loads the plugins."""
@@ -211,18 +214,21 @@ class Hub(Assembly):
             record_of=self._record_of,
             plan=self._planner.plan,
         )
-        janitor = Janitor(
-            self.scripts,
-            self._queue_store,
-            self.catalogue,
-            keep_of=lambda queue: self.rules_of(queue).result_ttl,
-            keep_failures=self.settings.history.keep_failures,
-            memory_share=self.settings.history.memory_share,
-        )
+        janitors = [
+            Janitor(
+                part,
+                QueueStore(part.client, part.keys),
+                self.catalogue,
+                keep_of=lambda queue: self.rules_of(queue).result_ttl,
+                keep_failures=self.settings.history.keep_failures,
+                memory_share=self.settings.history.memory_share,
+            )
+            for part in self.scripts.each
+        ]
         return Clock(
             self._planner,
             promoter,
-            janitor,
+            janitors[0] if len(janitors) == 1 else Janitors(janitors),
             plan_every=self.settings.scheduler.plan_every,
             register=lambda: self.register(exclusive=exclusive),
             registered=registered,

@@ -15,8 +15,7 @@ from typing import Any
 from dramatiq import Actor, Broker, Consumer, Message, Middleware, Worker
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
-from helperhub.broker.audit import Audit
-from helperhub.broker.claimer import Claimer, ClaimerOptions
+from helperhub.broker.claimer import ClaimerOptions
 from helperhub.broker.consumer import HelperHubConsumer
 from helperhub.broker.hooks import HookedBroker, check_encoder
 from helperhub.broker.message import ClaimedMessage, as_claimed
@@ -24,7 +23,7 @@ from helperhub.broker.options import check_actor
 from helperhub.broker.patience import Patience
 from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, readdress
 from helperhub.broker.reports import Reports
-from helperhub.broker.settler import Settler
+from helperhub.broker.sharded_worker import AnyClaimer, AnySettler, WorkerParts, build_worker
 from helperhub.broker.vitality import Vitality
 from helperhub.errors import CorruptRecord, QueueFull, StoreError, UsageError
 from helperhub.model.verdict import Outcome, Verdict
@@ -33,7 +32,6 @@ from helperhub.store.board import Board
 from helperhub.store.envelope import Envelopes
 from helperhub.store.queues import Queues
 from helperhub.store.scripts import ID_TAKEN, Gone, Publication, Scripts
-from helperhub.store.workers import Workers
 
 _log = logging.getLogger("helperhub.broker")
 #: Publications in one call; bounds the time that the script holds Redis.
@@ -74,6 +72,7 @@ class HelperHubBroker(HookedBroker):
         options: BrokerOptions,
         profiles: ProfileSource,
         envelopes: Envelopes,
+        queues: Queues,
         middleware: Sequence[Middleware],
         stands_for: Mapping[type[Middleware], type[Middleware]],
     ) -> None:
@@ -84,6 +83,7 @@ class HelperHubBroker(HookedBroker):
             bell: This process's bell.
             options: How it behaves.
             profiles: Looks up what the catalogue says of a helper.
+            queues: For `join`: how much is open in a queue.
             envelopes: Signs what is enqueued, and checks what is claimed.
             middleware: The policies, in order.
             stands_for: Dramatiq's middleware to the policy in its place.
@@ -94,9 +94,9 @@ class HelperHubBroker(HookedBroker):
         self._bell = bell
         self._profiles = profiles
         self.envelopes = envelopes
-        self._waiting = Queues(scripts.client, scripts.keys)
-        self.claimer: Claimer | None = None
-        self.settler: Settler | None = None
+        self._waiting = queues
+        self.claimer: AnyClaimer | None = None
+        self.settler: AnySettler | None = None
         #: Where a worker process notes what it runs.
         self.board: Board | None = None
         #: What running executions say of themselves.
@@ -250,34 +250,20 @@ class HelperHubBroker(HookedBroker):
             threads: Executions it runs at once.
             queues: Queues it will serve, all known before the first claim, so that the higher goes first.
         """
-        window = self.options.settle_window
-        worker = self.options.worker
-        registry = Workers(self.scripts.client, self.scripts.keys)
-        audit = Audit(registry, worker, every_s=self.options.lease_ms / 1000 / 3)
-        self.settler = Settler(
-            self.scripts, worker, window=4 * threads if window is None else window, on_settled=audit.settled
-        )
         self.board = Board(threads)
-        self.claimer = Claimer(
-            self.scripts,
-            self._bell,
-            worker,
-            board=self.board,
-            audit=audit,
-            options=ClaimerOptions(
-                threads,
-                self.options.lease_ms,
-                {**self.options.about, "threads": str(threads)},
-                open_body=self.envelopes.open,
-            ),
-            settle=self.settler.add,
-            on_unreadable=_log_unreadable,
+        options = ClaimerOptions(
+            threads,
+            self.options.lease_ms,
+            {**self.options.about, "threads": str(threads)},
+            open_body=self.envelopes.open,
         )
+        parts = WorkerParts(self.options.worker, self.board, options, _log_unreadable)
+        self.claimer, self.settler = build_worker(self.scripts, self._bell, parts, window=self.options.settle_window)
         self.reports = Reports(self.scripts)
         self.settler.start()
         self.reports.start()
         # Before the first claim: what it brings may hold the GIL from its first moment on.
-        self.on_worker(worker, self.board.path)
+        self.on_worker(self.options.worker, self.board.path)
         self.claimer.start(queues)
 
     def stop_worker(self) -> None:
@@ -293,7 +279,7 @@ class HelperHubBroker(HookedBroker):
                 self.board.close()
             self.claimer = self.settler = self.board = self.reports = None
 
-    def _stop_worker(self, claimer: Claimer, settler: Settler) -> None:
+    def _stop_worker(self, claimer: AnyClaimer, settler: AnySettler) -> None:
         claimer.stop()
         claimer.return_unstarted()
         left = settler.close(self.options.shutdown_timeout_s)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from helperhub.broker.audit import Audit
+from helperhub.broker.lane import Lane
 from helperhub.broker.message import ClaimedMessage, OpenBody, open_claim
 from helperhub.errors import CorruptRecord, HelperHubError
 from helperhub.model.verdict import Outcome
@@ -25,6 +26,8 @@ READ_AHEAD_S = 0.02
 MAX_UNSTARTED_S = 1.0
 #: A quiet worker looks by itself this often, in case a bell was lost with a dying worker.
 QUIET_POLL_S = 2.0
+#: While a suspect of another shard runs alone here, this often is asked whether it still does.
+_ALONE_LOOK_S = 0.05
 #: A claim that is on its way is back by then, or Redis is away.
 _STOP_S = 5.0
 
@@ -54,7 +57,7 @@ class ClaimerOptions:
 class Claimer:
     """A thread that claims, and the hand-over that Dramatiq's consumers take from."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one of several claimers is joined to the others by
         self,
         scripts: Scripts,
         bell: Bell,
@@ -65,6 +68,8 @@ class Claimer:
         options: ClaimerOptions,
         settle: Callable[[Settlement], None],
         on_unreadable: Callable[[str, CorruptRecord], None],
+        lane: Lane | None = None,
+        ready: queue.Queue[ClaimedMessage] | None = None,
     ) -> None:
         """Prepare; `start` registers the worker process and begins.
 
@@ -77,7 +82,11 @@ class Claimer:
             options: Threads, lease and registry entry.
             settle: Takes the settlement of what goes back unstarted.
             on_unreadable: Told of a claimed execution whose record can't be decoded.
+            lane: What there is of other claimers in this process; None means there are none.
+            ready: Where claimed messages are put; None makes one that only this claimer fills.
         """
+        self._lane = lane or Lane()
+        self._shard = scripts.keys.shard
         self._scripts = scripts
         self._bell = bell
         self._worker = worker
@@ -90,13 +99,12 @@ class Claimer:
         self._registered_queues: list[str] = []
         # Not a SimpleQueue: with several takers its get(timeout) may wait for ever. One that wakes to an empty
         # queue after its deadline goes on with a negative time-out (CPython 3.11, Modules/_queuemodule.c).
-        self._ready: queue.Queue[ClaimedMessage] = queue.Queue()
+        self._ready: queue.Queue[ClaimedMessage] = queue.Queue() if ready is None else ready
         self._lock = threading.Lock()
         self._unstarted: dict[str, ClaimedMessage] = {}
         self._in_hand = 0
         self._gone_back = 0
         self._mean_run_s = 0.0
-        self._started_total = 0
         self._alone = False
         self._wake = threading.Event()
         self._stopping = False
@@ -110,13 +118,34 @@ class Claimer:
 
     def start(self, queues: Iterable[str] = ()) -> None:
         """Register the worker process, take its lease and begin to claim from ``queues``."""
+        self.prepare(queues)
+        self.join()
+        self.begin_claiming()
+
+    def prepare(self, queues: Iterable[str]) -> None:
+        """Note what it will claim from."""
         self._queues = sorted(queues, key=queue_order)
-        self._join()
+
+    def begin_claiming(self) -> None:
+        """Begin to claim; `join` first, or it is done as soon as Redis is there."""
         self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Claim nothing more, without waiting for a claim that is on its way."""
+        self._stopping = True
+
+    def wake(self) -> None:
+        """Let the thread count its credit anew."""
+        self._wake.set()
+
+    @property
+    def knows_time(self) -> bool:
+        """Whether Redis has ever told its time here."""
+        return self._clock_offset != 0.0
 
     def stop(self) -> None:
         """Take nothing new; what is in hand stays. Never raises."""
-        self._stopping = True
+        self.ask_to_stop()
         self._rouse()
         # What a claim that is on its way brings must be in hand when the caller looks.
         self._thread.join(_STOP_S)
@@ -151,8 +180,7 @@ class Claimer:
                 return False
             self._unstarted.pop(message.execution_id, None)
             message.started_at = time.monotonic()
-            self._started_total += 1
-            self._board.count(self._started_total)
+            self._board.count(self._lane.count_start())
         self._board.enter(message.execution_id, message.claim)
         return True
 
@@ -196,15 +224,18 @@ class Claimer:
             self._alone = self._in_hand > 0
             if self._alone:
                 return 0
+            self._lane.leave_alone()
         threads = self._options.threads
         ahead = 0
         if 0.0 < self._mean_run_s < READ_AHEAD_S:
             ahead = min(int(READ_AHEAD_S / self._mean_run_s), 8) * threads
-        credit = threads + ahead - self._in_hand
+        in_hand = self._in_hand + self._lane.elsewhere()
+        credit = threads + ahead - in_hand
         # Ask for many at once rather than often: half of what is read ahead is enough to keep threads busy.
-        return credit if credit >= max(1, ahead // 2) or self._in_hand < threads else 0
+        return credit if credit >= max(1, ahead // 2) or in_hand < threads else 0
 
-    def _join(self) -> None:
+    def join(self) -> None:
+        """Register the worker process and take its lease."""
         queues = self._queues  # `serve` replaces it meanwhile
         about = {**self._options.about, "queues": ",".join(queues)}
         now_ms = self._scripts.join(self._worker, lease_ms=self._options.lease_ms, about=about)
@@ -232,12 +263,18 @@ class Claimer:
                 self._wake.clear()
                 continue
             self._wake.clear()
+            if not self._lane.begin_claim():
+                self._wake.wait(_ALONE_LOOK_S)
+                continue
             try:
-                if self._registered_queues != self._queues:
-                    self._join()
-                for lost in self._audit.find_lost():
-                    self._settle(lost)
-                claimed = self._claim(want, waited=waited)
+                try:
+                    if self._registered_queues != self._queues:
+                        self.join()
+                    for lost in self._audit.find_lost():
+                        self._settle(lost)
+                    claimed = self._claim(want, waited=waited)
+                finally:
+                    self._lane.end_claim()
                 waited = not claimed.records
                 if waited and not self._stopping:
                     self._bell.wait(self._quiet_s(claimed))
@@ -259,7 +296,7 @@ class Claimer:
             _log.warning("lease_lost", extra={"worker_id": self._worker})
             # It was handed out again: what hasn't started here must not start any more.
             self.return_unstarted()
-            self._join()
+            self.join()
             return Claimed(registered=True, now_ms=0, next_due_ms=1)
         self._clock_offset = claimed.now_ms / 1000 - self.last_claim_at
         for execution_id, _ in claimed.records:
@@ -276,8 +313,11 @@ class Claimer:
             self._on_unreadable(execution_id, error)
             self._settle(Settlement(execution_id, self._number, Outcome.DEAD.value, reason=error.message))
             return
+        message.shard = self._shard
+        if message.record.lost > 0:
+            self._alone = True
+            self._lane.enter_alone()
         self.claimed_total += 1
-        self._alone = self._alone or message.record.lost > 0
         with self._lock:
             self._in_hand += 1
             self._unstarted[execution_id] = message

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from dramatiq import Consumer, MessageProxy
 from dramatiq.errors import ActorNotFound
 
-from helperhub.broker.claimer import Claimer
 from helperhub.broker.message import ClaimedMessage, as_claimed
-from helperhub.broker.settler import Settler
+from helperhub.broker.sharded_worker import AnyClaimer, AnySettler
 from helperhub.broker.unknown import decide_unknown
 from helperhub.model.duration import to_ms
 from helperhub.model.verdict import DONE, Outcome, Verdict
@@ -21,7 +20,13 @@ class HelperHubConsumer(Consumer):
     """Takes messages of any queue in claim order; they are acknowledged through the queue it serves."""
 
     def __init__(
-        self, claimer: Claimer, settler: Settler, queue_name: str, *, timeout_ms: int, knows: Callable[[str], bool]
+        self,
+        claimer: AnyClaimer,
+        settler: AnySettler,
+        queue_name: str,
+        *,
+        timeout_ms: int,
+        knows: Callable[[str], bool],
     ) -> None:
         """Serve ``queue_name``.
 
@@ -88,6 +93,7 @@ class HelperHubConsumer(Consumer):
                 follow_ups=tuple(message.follow_ups),
                 group=message.group,
                 told=message.told,
+                shard=message.shard,
             )
         )
         self._claimer.release(message)

@@ -36,6 +36,7 @@ class ClaimedMessage(MessageProxy):
         time_limit_s: How long this attempt may take, once its function is called.
         told: Whoever wants to know that it was given up has been told.
         cancelled: Somebody asked to stop it while it ran.
+        shard: The shard it was claimed from.
         returned: It went back to the queue before it started; nothing here may run it.
     """
 
@@ -69,6 +70,7 @@ class ClaimedMessage(MessageProxy):
         self.told = False
         self.cancelled = False
         self.returned = False
+        self.shard = 0
 
     def __str__(self) -> str:
         """Return ``helper (id)``: arguments may be secrets, and this goes into logs."""

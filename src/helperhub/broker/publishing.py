@@ -113,7 +113,24 @@ def build_publication(
     )
     record.body = envelopes.pack_content(message.message_id, record, text)
     other = "" if own.get("keyed") else call
-    return Publication(message.message_id, record, other_id=other, delay_ms=max(0, delay_ms), bound=profile.bound)
+    return Publication(
+        message.message_id,
+        record,
+        other_id=other,
+        delay_ms=max(0, delay_ms),
+        bound=profile.bound,
+        group=find_group(message.options),
+    )
+
+
+def find_group(options: Mapping[str, Any]) -> str:
+    """Return the group that a message with these options is counted in, or what follows it; empty if none."""
+    while "group_completion_uuid" not in options:
+        following = options.get("pipe_target")
+        if not isinstance(following, Mapping):
+            return ""
+        options = following.get("options") or {}
+    return str(options["group_completion_uuid"])
 
 
 def readdress(publication: Publication, envelopes: Envelopes) -> Publication:

@@ -56,6 +56,11 @@ class Settler:
         self._deadline = float("inf")
         self.thread = threading.Thread(target=self._run, name="helperhub-settler", daemon=True)
 
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """The thread that settles."""
+        return (self.thread,)
+
     def start(self) -> None:
         """Begin to settle."""
         self.thread.start()

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 from dramatiq import Worker
 
-from helperhub.broker.claimer import Claimer
-from helperhub.broker.settler import Settler
+from helperhub.broker.sharded_worker import AnyClaimer, AnySettler
 
 _log = logging.getLogger("helperhub.vitality")
 #: As many looks in a row without a turn of the claimer: looks, not seconds, so that a process that was
@@ -26,8 +25,8 @@ class Vitality:
     def __init__(
         self,
         worker: Worker,
-        claimer: Claimer,
-        settler: Settler,
+        claimer: AnyClaimer,
+        settler: AnySettler,
         *,
         every_s: float = 1.0,
         end: Callable[[str], None] | None = None,
@@ -63,7 +62,7 @@ class Vitality:
         while not self._stopping.wait(self._every_s):
             silent = silent + 1 if self._claimer.turns == turns else 0
             turns = self._claimer.turns
-            threads = [*self._worker.workers, *self._worker.consumers.values(), self._settler.thread]
+            threads = [*self._worker.workers, *self._worker.consumers.values(), *self._settler.threads]
             dead = sum(not thread.is_alive() for thread in threads)
             if self._stopping.is_set():
                 return

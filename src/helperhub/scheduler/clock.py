@@ -14,7 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from helperhub.errors import HelperHubError
-from helperhub.scheduler.janitor import Janitor
+from helperhub.scheduler.janitor import Janitor, Janitors
 from helperhub.scheduler.planner import Planner
 from helperhub.scheduler.promoter import Promoter, Promotion
 
@@ -44,7 +44,7 @@ class Clock:
         self,
         planner: Planner,
         promoter: Promoter,
-        janitor: Janitor,
+        janitor: Janitor | Janitors,
         *,
         plan_every: timedelta,
         register: Callable[[], object],

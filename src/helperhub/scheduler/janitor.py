@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
+from helperhub.errors import StoreError
 from helperhub.model.duration import to_ms
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.queues import Queues
 from helperhub.store.scripts import Reaped, Scripts
 from helperhub.store.server import read_server
+
+T = TypeVar("T")
 
 _CHUNK = 500
 #: Where memory is short the oldest go first: after so many another queue's may be the oldest.
@@ -85,3 +89,36 @@ class Janitor:
 
     def _keep_ms(self, queue: str, kind: str) -> int:
         return to_ms(self.keep_of(queue) if kind == "s" else self.keep_failures)
+
+
+class Janitors:
+    """The janitors of all shards; one that can't work now doesn't keep the others from it."""
+
+    def __init__(self, members: Sequence[Janitor]) -> None:
+        """Work with ``members``, one a shard."""
+        self._members = tuple(members)
+
+    def reap(self) -> list[Reaped]:
+        """Hand out again what workers held whose lease is over."""
+        return [lost for found in self._of_each(lambda member: member.reap()) for lost in found]
+
+    def sweep(self) -> int:
+        """Record what waits past its expiry in any queue; return how many."""
+        return sum(self._of_each(lambda member: member.sweep()))
+
+    def trim(self) -> int:
+        """End the history past its lifetime or its share of memory; return how many records ended."""
+        return sum(self._of_each(lambda member: member.trim()))
+
+    def _of_each(self, act: Callable[[Janitor], T]) -> list[T]:
+        """Return the answers of all; the first error is raised when all have had their turn."""
+        answers: list[T] = []
+        failed: StoreError | None = None
+        for member in self._members:
+            try:
+                answers.append(act(member))
+            except StoreError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return answers

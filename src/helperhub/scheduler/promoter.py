@@ -114,7 +114,8 @@ class Promoter:
         for slot, due_ms, mark in row.slots:
             planned = parse_planned_id(row.helper + slot)
             if planned is not None:
-                asked = mark.startswith("move:")
+                # One that a scheduler held for another shard before it died keeps what it was.
+                asked = mark.startswith("move:") or (mark.startswith("held:") and mark.split(":", 2)[2][:5] == "move:")
                 slots[DueSlot(planned.schedule, planned.planned_at, from_ms(due_ms), asked=asked)] = (planned, due_ms)
         now = from_ms(now_ms)
         if known.spec.enabled:

@@ -9,6 +9,7 @@ from typing import Any
 
 from helperhub.errors import StoreError
 from helperhub.store.catalogue import Catalogue
+from helperhub.store.connection import place_of
 from helperhub.store.scripts import Scripts
 from helperhub.store.server import ServerFacts, read_server
 from helperhub.store.workers import Workers
@@ -78,7 +79,18 @@ class Checks:
         except StoreError as error:
             return [Finding("redis", Grade.PROBLEM, error.message, error.hint), *self._plugins()]
         hub = [self._clock(facts), self._signing(), *self._catalogue(), *self._processes(facts)]
-        return [*_server(facts), *hub, *self._plugins()]
+        return [*_server(facts), *self._shards(), *hub, *self._plugins()]
+
+    def _shards(self) -> list[Finding]:
+        shards = self.scripts.each
+        if len(shards) == 1:
+            return []
+        places = [place_of(part.client, part.keys.prefix) for part in shards]
+        text = ", ".join(f"{number} on {place}" if place else str(number) for number, place in enumerate(places))
+        if all(places) and len(set(places)) < len(places):
+            hint = "Move a shard's slot ('CLUSTER KEYSLOT' of its hash tag), or name the hub otherwise."
+            return [Finding("shards", Grade.WARNING, f"{text}: several on one server", hint)]
+        return [Finding("shards", Grade.OK, text)]
 
     def _clock(self, facts: ServerFacts) -> Finding:
         difference = self.local_ms() - facts.now_ms

@@ -165,6 +165,8 @@ class QueueSettings(_Section):
     """How long its successes are kept (duration); standard: low 12h, others HELPERHUB_HISTORY__KEEP."""
     max_depth: int | None = Field(default=None, ge=1)
     """Most executions that may wait in it (count); more are refused. Empty means no bound."""
+    shard: int | None = Field(default=None, ge=0)
+    """Shard that its new executions go to (number from 0, below HELPERHUB_SHARDS); empty means 0."""
 
 
 class PluginSettings(_Section):
@@ -259,6 +261,9 @@ class Settings(BaseSettings):
     """Largest payload (bytes); a larger one is refused."""
     max_result: int = Field(default=65_536, ge=1024, le=1_048_576)
     """Largest result (bytes); a larger one is cut and marked truncated."""
+    shards: int = Field(default=1, ge=1, le=64)
+    """Parts that the hub's keys are split into (count), so that a Redis Cluster can hold them on several servers; a
+    queue's SHARD says which is its own. Every process of a hub needs the same number."""
     durable: bool = False
     """Accept an execution only when the server has it on disk, so that no crash of the server loses it (true or
     false); needs appendonly, and Redis 7.2 or Valkey."""
@@ -283,6 +288,11 @@ class Settings(BaseSettings):
         if self.scheduler.plan_every >= self.scheduler.window:
             message = "HELPERHUB_SCHEDULER__PLAN_EVERY must be shorter than HELPERHUB_SCHEDULER__WINDOW."
             raise ValueError(message)
+        for name, queue in self.queues.items():
+            if queue.shard is not None and queue.shard >= self.shards:
+                setting = f"HELPERHUB_QUEUES__{name.upper()}__SHARD={queue.shard}"
+                message = f"{setting} must be below HELPERHUB_SHARDS={self.shards}."
+                raise ValueError(message)
         return self
 
     @classmethod

@@ -25,12 +25,14 @@ class ResolvedQueue:
         max_attempts: Starts in all, the first included.
         result_ttl: How long successes are kept.
         max_depth: Most executions that may wait in it; None means no bound.
+        shard: Where its new executions go.
     """
 
     time_limit: timedelta
     max_attempts: int
     result_ttl: timedelta
     max_depth: int | None
+    shard: int = 0
 
 
 def resolve_queue(settings: Settings, name: str) -> ResolvedQueue:
@@ -41,4 +43,5 @@ def resolve_queue(settings: Settings, name: str) -> ResolvedQueue:
         max_attempts=queue.max_attempts or _MAX_ATTEMPTS.get(name, _OTHER_MAX_ATTEMPTS),
         result_ttl=queue.result_ttl or _RESULT_TTLS.get(name, settings.history.keep),
         max_depth=queue.max_depth,
+        shard=queue.shard or 0,
     )

@@ -20,6 +20,7 @@ class Publication:
         delay_ms: How long it waits first.
         bound: Most executions that may wait in its queue; 0 means any number.
         other_body: What stands for the record's body under ``other_id``; empty means the same.
+        group: Id of the group that it, or what follows it, is a member of; in one shard with the others.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Publication:
     delay_ms: int = 0
     bound: int = 0
     other_body: bytes = b""
+    group: str = ""
 
     def entry(self) -> list[Any]:
         """Return what the scripts take."""
@@ -88,6 +90,7 @@ class Settlement:
         follow_ups: What is enqueued with it.
         group: What its success means for a group, or None.
         told: If it is given up, whoever wants to know of that has been told.
+        shard: Where its execution is.
     """
 
     id: str
@@ -101,6 +104,7 @@ class Settlement:
     follow_ups: tuple[Publication, ...] = ()
     group: MemberDone | None = None
     told: bool = False
+    shard: int = 0
 
     def entry(self) -> list[Any]:
         """Return what the script takes."""

@@ -148,6 +148,14 @@ def on_node(client: Client, key: str, act: Callable[[Client], T]) -> T:
         return act(client.get_node_from_key(key).redis_connection)
 
 
+def place_of(client: Client, key: str) -> str:
+    """Return the address of the server of a Cluster that holds ``key``; empty where there is one server."""
+    if not isinstance(client, _LazyCluster):
+        return ""
+    with store_errors():
+        return str(client.get_node_from_key(key).name)
+
+
 def primaries(client: Client) -> dict[str, Client]:
     """Return every server that takes writes, by address; empty for the only one's address."""
     if not isinstance(client, _LazyCluster):

@@ -71,12 +71,19 @@ class Executions:
 
     def open_ids(self, queues: Iterable[str]) -> Iterator[str]:
         """Yield the ids of what waits in these queues, is parked, runs, or is a dead letter; some may come twice."""
+        return self.open_ids_of(queues, self.helper_names())
+
+    def helper_names(self) -> list[str]:
+        """Return the helpers and instances of the catalogue."""
+        with store_errors():
+            helpers = [*self.client.hkeys(self.keys.at("catalogue")), *self.client.hkeys(self.keys.at("overrides"))]
+        return [name.decode() for name in helpers]
+
+    def open_ids_of(self, queues: Iterable[str], helpers: Iterable[str]) -> Iterator[str]:
+        """Yield as `open_ids` what waits in these queues or is parked for these helpers."""
         for queue in queues:
             yield from self._zset(self.keys.at("ready", queue))
             yield from (id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
-        with store_errors():
-            helpers = [name.decode() for name in self.client.hkeys(self.keys.at("catalogue"))]
-            helpers += [name.decode() for name in self.client.hkeys(self.keys.at("overrides"))]
         for helper in helpers:
             yield from self._zset(self.keys.at("parked", helper))
         yield from (execution.id for execution in self.running())

@@ -41,7 +41,7 @@ of a shard live on one node and one script may touch any of them.
 | P:planned        | hash   | helper to ``revision|planned until ms|enabled at ms`` | with the catalogue |
 | P:plan           | zset   | helpers by their next due ms                          | while anything is planned |
 | P:plan:<helper>  | zset   | slots (``[#schedule]@stamp``) by due ms               | till due |
-| P:marks:<helper> | hash   | slot to what people decided, ``skip|move|done:due:why`` | until its planned time is past |
+| P:marks:<helper> | hash   | slot to what was decided, ``skip|move|done|held:due:why`` | till its time is past |
 
 Catalogue, revision, workers and schedulers live in shard 0 only.
 """

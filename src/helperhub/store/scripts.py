@@ -65,6 +65,11 @@ class Scripts:
     room: Room | None = None
     assurance: Assurance | None = None
 
+    @property
+    def each(self) -> tuple[Scripts, ...]:
+        """The scripts of each shard: this one's."""
+        return (self,)
+
     def _add(self, name: str, *args: Any) -> Any:
         """Run a script that brings something in, if there is room."""
         if self.room is not None:
@@ -188,12 +193,28 @@ class Scripts:
 
     def enqueue_due(self, entries: Sequence[tuple[str, str, int, Record, str, str]]) -> list[int]:
         """Move (helper, slot, due ms, record, status code, reason) from the plan; see the script for the codes."""
-        rows = [[helper, slot, due, rec.places(), code, why] for helper, slot, due, rec, code, why in entries]
-        return [int(code) for code in self._add("enqueue_due", pack(rows))]
+        return [int(code) for code in self._add("enqueue_due", _due_rows(entries), "")]
+
+    def enter_due(self, entries: Sequence[tuple[str, str, int, Record, str, str]]) -> list[int]:
+        """Enter what is held in the plan of another shard; as `enqueue_due`, 0 where it is there already."""
+        return [int(code) for code in self._add("enqueue_due", _due_rows(entries), "held")]
+
+    def hold_due(self, slots: Sequence[tuple[str, str, int]]) -> list[bool]:
+        """Keep (helper, slot, due ms) for entering in another shard; False where another scheduler was first."""
+        return [code == 1 for code in self._run("hand_over_due", "hold", pack([list(slot) for slot in slots]))]
+
+    def drop_due(self, slots: Sequence[tuple[str, str, int]]) -> None:
+        """Take out of the plan what was entered in another shard."""
+        if slots:
+            self._run("hand_over_due", "drop", pack([list(slot) for slot in slots]))
 
     def mark_plan(self, helper: str, slot: str, action: str, *, due_ms: int, reason: str, record: Record) -> int:
         """Skip, move or run one planned time; return its due ms, 0 when skipped, -1 when it isn't planned."""
         return int(self._run("mark_plan", helper, slot, action, due_ms, reason, pack(record.places())))
+
+
+def _due_rows(entries: Sequence[tuple[str, str, int, Record, str, str]]) -> bytes:
+    return pack([[helper, slot, due, rec.places(), code, why] for helper, slot, due, rec, code, why in entries])
 
 
 def _due_row(row: list[bytes]) -> DueRow:

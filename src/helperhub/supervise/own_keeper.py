@@ -23,6 +23,7 @@ from typing import Any
 from helperhub.store.connection import build_client
 from helperhub.store.keys import Keys
 from helperhub.store.scripts import Scripts
+from helperhub.store.sharded_scripts import first_shard, spread_scripts
 from helperhub.supervise.keeper import Keeper, process_state
 
 _log = logging.getLogger("helperhub.keeper")
@@ -35,12 +36,13 @@ _PATIENCE_S = 300.0
 class OwnKeeper:
     """Starts a keeper process, and restarts it if it dies."""
 
-    def __init__(self, *, url: str, hub: str, worker: str, lease: timedelta, board: Path) -> None:
+    def __init__(self, *, url: str, hub: str, shards: int, worker: str, lease: timedelta, board: Path) -> None:
         """Prepare; `start` begins.
 
         Args:
             url: Redis.
             hub: The hub's name.
+            shards: How many it has.
             worker: This worker process's id.
             lease: How long it may be silent.
             board: Where it notes what it runs.
@@ -48,6 +50,7 @@ class OwnKeeper:
         self._order = {
             "url": url,
             "hub": hub,
+            "shards": shards,
             "worker": worker,
             "pid": os.getpid(),
             "lease_ms": lease // timedelta(milliseconds=1),
@@ -100,7 +103,9 @@ class OwnKeeper:
 
 def keep(order: dict[str, Any], stdin: int) -> None:
     """Hold one worker process's lease until ``stdin`` closes or the process is gone, then hand its work out."""
-    scripts = Scripts(build_client(order["url"], retries=0), Keys(order["hub"]))
+    client = build_client(order["url"], retries=0)
+    parts = [Scripts(client, Keys(order["hub"], shard)) for shard in range(order["shards"])]
+    scripts = spread_scripts(parts, first_shard)
     keeper = Keeper(scripts, lease=timedelta(milliseconds=order["lease_ms"]))
     worker, pid = order["worker"], order["pid"]
     keeper.hold(worker, pid, board=Path(order["board"]))

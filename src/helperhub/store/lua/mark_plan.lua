@@ -17,6 +17,8 @@ if not redis.call('ZSCORE', plan, slot) then
   if why == ARGV[5] and was == (action == 'skip' and 'skip' or 'done') then return tonumber(at) end
   return -1
 end
+-- It is on its way to another shard: due, and out of people's hands.
+if string.sub(redis.call('HGET', marks, slot) or '', 1, 5) == 'held:' then return -1 end
 local due = 0
 if action == 'skip' then
   redis.call('ZREM', plan, slot)
