@@ -31,7 +31,7 @@ from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
 from helperhub.store.assurance import Assurance
 from helperhub.store.bell import Bell
 from helperhub.store.catalogue import Catalogue
-from helperhub.store.connection import build_client
+from helperhub.store.connection import Client, build_client
 from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
 from helperhub.store.keys import Keys
@@ -72,7 +72,9 @@ class Assembly:
     @cached_property
     def scripts(self) -> Scripts:
         """The store's scripts, of all shards as one."""
-        client = build_client(self.url)
+        return self._build_scripts(build_client(self.url))
+
+    def _build_scripts(self, client: Client) -> Scripts:
         disk, replicas = self.settings.durable, self.settings.replicas
         assurance = Assurance(disk=disk, replicas=replicas) if disk or replicas else None
         share = self.settings.enqueue.memory_share
@@ -197,7 +199,9 @@ class Assembly:
 
     def build_keeper(self) -> Keeper:
         """Return a keeper for worker processes that this process supervises."""
-        return Keeper(self.scripts, lease=self.settings.worker.lease)
+        # It has a loop of its own, and a shard that doesn't answer must not hold up the others' leases.
+        scripts = self.scripts if self.settings.shards == 1 else self._build_scripts(build_client(self.url, retries=0))
+        return Keeper(scripts, lease=self.settings.worker.lease)
 
     def keep_own_lease(self) -> None:
         """Give this process, should it become a worker process, a keeper of its own."""

@@ -8,19 +8,22 @@ the old one is worked off there. What a shard can't do now never keeps the other
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 from zlib import crc32
 
-from helperhub.errors import StoreError
+from helperhub.errors import StoreError, StoreUnavailable
 from helperhub.store.record import Record
 from helperhub.store.scripts import Gone, Publication, Reaped, Report, Scripts, Settlement
 
 T = TypeVar("T")
 
 _log = logging.getLogger("helperhub.shards")
+#: How long a shard that couldn't be asked is left alone.
+_PAUSE_S = 3.0
 _DueEntry = tuple[str, str, int, Record, str, str]
 
 
@@ -37,12 +40,12 @@ class ShardedScripts(Scripts):
     Args:
         parts: One for each shard, shard 0 first.
         shard_of: The shard of a queue.
-        down: Shards of which it was told that they can't be used now.
+        down: Shards that can't be used now, until the monotonic second when they are tried again.
     """
 
     parts: tuple[Scripts, ...] = ()
     shard_of: Callable[[str], int] = first_shard
-    down: set[int] = field(default_factory=set)
+    down: dict[int, float] = field(default_factory=dict)
 
     @property
     def each(self) -> tuple[Scripts, ...]:
@@ -173,18 +176,26 @@ class ShardedScripts(Scripts):
         return answers
 
     def _try(self, shard: int, act: Callable[[], T], errors: list[StoreError] | None = None) -> T | None:
-        """Return what ``act`` returns, or None if the shard can't do it now; told once an outage."""
+        """Return what ``act`` returns, or None if the shard can't do it now; told once an outage.
+
+        One that was away a moment ago isn't asked: a server that doesn't answer at all costs seconds each
+        time, and the other shards' leases have to be renewed meanwhile.
+        """
+        if time.monotonic() < self.down.get(shard, 0.0):
+            if errors is not None:
+                errors.append(StoreUnavailable(f"Shard {shard} was away a moment ago."))
+            return None
         try:
             answer = act()
         except StoreError as error:
             if errors is not None:
                 errors.append(error)
             if shard not in self.down:
-                self.down.add(shard)
                 _log.warning("shard_unavailable", extra={"shard": shard, "error": str(error)})
+            self.down[shard] = time.monotonic() + _PAUSE_S
             return None
         if shard in self.down:
-            self.down.discard(shard)
+            del self.down[shard]
             _log.info("shard_recovered", extra={"shard": shard})
         return answer
 

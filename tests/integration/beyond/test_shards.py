@@ -18,10 +18,12 @@ from helperhub import Every, Hub, helper
 from helperhub.errors import StoreUnavailable
 from helperhub.model.execution import Status
 from helperhub.services.executions import ExecutionFilter
+from helperhub.store.connection import build_client
 from helperhub.store.executions import Executions
 from helperhub.store.keys import Keys
 from helperhub.store.record import Record
-from helperhub.store.scripts import Gone
+from helperhub.store.scripts import Gone, Scripts
+from helperhub.store.sharded_scripts import spread_scripts
 from helperhub.testing import ClusterForTests, find_strays
 from helperhub.testing.running import build_hub, scheduling, working
 
@@ -322,3 +324,55 @@ def _make_suspect(hub: Hub, execution_id: str) -> None:
     claimed = part.claim("victim", ["blue"], number=1, want=1, will_wait=False, waited=False)
     assert [id_ for id_, _ in claimed.records] == [execution_id]
     part.reap([Gone("victim", "SIGSEGV")])
+
+
+@pytest.mark.timeout(90)
+def test_shard_0_being_down_stops_planning_and_not_the_others_work() -> None:
+    with ClusterForTests() as cluster:
+        hub = open_hub(cluster, spread_name(cluster), TICKS, HELPERHUB_WORKER__LEASE="1h")
+        declare(hub, Counter())
+        hub.register()
+        with working(hub), scheduling(hub):
+            hub.wait(hub.enqueue("blue", "before"), timeout=SOON)
+            node = cluster.node_of(Keys(hub.settings.hub, 0).prefix)
+            node.kill()
+
+            meanwhile = hub.wait(hub.enqueue("blue", "meanwhile"), timeout=timedelta(seconds=20))
+            node.start()
+            back = hub.wait(hub.enqueue("red", "after", wait=timedelta(seconds=20)), timeout=timedelta(seconds=20))
+            known = set(_red(hub))
+            deadline = time.monotonic() + 20
+            while not set(_red(hub)) - known and time.monotonic() < deadline:
+                time.sleep(0.05)
+            ticked = set(_red(hub)) - known
+        hub.close()
+
+    assert (meanwhile.status, back.status) == (Status.SUCCESS, Status.SUCCESS)
+    assert ticked
+
+
+def test_leases_of_the_other_shards_are_renewed_while_one_is_away(cluster: ClusterForTests) -> None:
+    hub = open_hub(cluster, spread_name(cluster))
+    scripts = hub.scripts
+    scripts.join("w1", lease_ms=60_000, about={"queues": "red"})
+    part = scripts.each[1]
+    away = Scripts(build_client("redis://127.0.0.1:1", retries=0), part.keys)
+    limping = spread_scripts([scripts.each[0], away, scripts.each[2]], lambda queue: 0)
+
+    lost = limping.renew(["w1", "gone"], lease_ms=120_000)
+    reaped = limping.reap([Gone("w1", "it stopped", ())])
+
+    assert lost == ["gone"]
+    assert [one.worker for one in reaped] == ["w1"]
+    assert [worker["id"] for worker in hub.workers.all()] == []
+    assert part.client.zcard(part.keys.at("workers")) == 1
+    part.reap([Gone("w1", "it stopped", ())])
+    hub.close()
+
+
+def test_no_shard_at_all_is_an_error() -> None:
+    keys = (Keys("main", shard) for shard in range(2))
+    client = build_client("redis://127.0.0.1:1", retries=0)
+
+    with pytest.raises(StoreUnavailable):
+        spread_scripts([Scripts(client, key) for key in keys], lambda queue: 0).renew(["w1"], lease_ms=1000)
