@@ -193,9 +193,9 @@ class Hub(Assembly):
             return False
         return True
 
-    def check_server(self, *, warn: bool = True) -> None:
-        """Refuse a server that would lose work; see `services.start.check_server`."""
-        check_server(self.scripts.client, durable=self.settings.durable, warn=warn)
+    def check_server(self, *, warn: bool = True) -> list[str]:
+        """Refuse a server that would lose work, return what is to be said of it; see `services.start.check_server`."""
+        return check_server(self.scripts.client, durable=self.settings.durable, warn=warn)
 
     def build_clock(self, *, exclusive: bool = False, registered: bool = True) -> Clock:
         """Return a scheduler's clock; `Clock.run` works until it is stopped.

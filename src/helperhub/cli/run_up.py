@@ -54,7 +54,9 @@ def run_up(*, env_files: Sequence[Path] | None, demo: bool = False, duration: ti
             changes["HELPERHUB_LOG__LEVEL"] = level
         environ = child_environment(loaded, env_files, url=url, changes=changes)
         hub = Hub(loaded, url)
-        hub.check_server()
+        for warning in hub.check_server():
+            if level is not None:  # else the log has it
+                sys.stderr.write(f"helperhub: {warning}\n")
         children = stack.enter_context(Children())
         hub.require_trust(for_every_helper=True)
         run = _Run(hub, children, environ, stopping, shown)

@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import logging
 
-from helperhub.errors import ConfigurationError, StoreError, StoreUnavailable
+from helperhub.errors import ConfigurationError, StoreError
 from helperhub.store.connection import Client
 from helperhub.store.server import ServerFacts, read_servers
 
 _log = logging.getLogger("helperhub.start")
 
 
-def check_server(client: Client, *, durable: bool, warn: bool = True) -> None:
-    """Refuse a server that would lose work; warn of one that may.
+def check_server(client: Client, *, durable: bool, warn: bool = True) -> list[str]:
+    """Refuse a server that would lose work; return, and log, what is to be said of one that may.
 
     Args:
         client: Redis.
         durable: Whether executions are accepted only once they are on the server's disk.
-        warn: Write warnings to the log; a supervisor's children leave that to it.
+        warn: Log the warnings; a supervisor's children leave that to it.
 
     Raises:
         ConfigurationError: The server is too old, evicts keys, or can't do what ``durable`` needs.
-        StoreUnavailable: It can't be reached.
+        StoreUnavailable: It can't be reached; of several, none can.
     """
-    try:
-        servers = read_servers(client)
-    except StoreUnavailable:
-        raise
-    except StoreError as error:
-        if warn:
-            _log.warning("server_unchecked", extra={"error": str(error)})
-        return
-    for facts in servers.values():
+    warnings: list[str] = []
+    for where, facts in read_servers(client).items():
+        if isinstance(facts, StoreError):
+            warnings.append(_warn_unchecked(f"{where}: {facts}" if where else str(facts), log=warn))
+            continue
         _refuse(facts)
         if durable:
             _refuse_durable(facts)
-    if warn:
-        for facts in servers.values():
-            _warn(facts)
+        warnings += _warn(facts, log=warn)
+    return warnings
 
 
 def _refuse(facts: ServerFacts) -> None:
@@ -59,12 +54,21 @@ def _refuse_durable(facts: ServerFacts) -> None:
         raise ConfigurationError(message, hint="Set 'appendonly yes' and 'appendfsync everysec' or 'always' there.")
 
 
-def _warn(facts: ServerFacts) -> None:
+def _warn(facts: ServerFacts, *, log: bool) -> list[str]:
     unknown = [
         name for name, known in (("maxmemory-policy", facts.policy), ("save", facts.told or facts.aof)) if not known
     ]
     if unknown:
-        _log.warning("server_unchecked", extra={"error": f"it doesn't tell {' and '.join(unknown)}"})
-    elif not facts.aof:
-        lost = "what came since the last snapshot" if facts.snapshots else "everything"
+        return [_warn_unchecked(f"it doesn't tell {' and '.join(unknown)}", log=log)]
+    if facts.aof:
+        return []
+    lost = "what came since the last snapshot" if facts.snapshots else "everything"
+    if log:
         _log.warning("persistence_missing", extra={"lost_at_a_crash": lost, "hint": "set 'appendonly yes'"})
+    return [f"The server writes no append-only file: a crash loses {lost}. Set 'appendonly yes' there."]
+
+
+def _warn_unchecked(why: str, *, log: bool) -> str:
+    if log:
+        _log.warning("server_unchecked", extra={"error": why})
+    return f"The server couldn't be checked: {why}."

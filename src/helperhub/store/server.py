@@ -54,15 +54,26 @@ class ServerFacts:
         return (major, minor) >= (int(oldest), round(oldest % 1 * 10))
 
 
-def read_servers(client: Client) -> dict[str, ServerFacts]:
+def read_servers(client: Client) -> dict[str, ServerFacts | StoreError]:
     """Return the facts of every server that takes writes, by address; of the only one under an empty one.
 
+    One that can't be asked has its error instead.
+
     Raises:
-        StoreError: One can't be asked.
+        StoreUnavailable: None can be reached.
     """
     with store_errors():
         nodes = primaries(client)
-    return {name: _read(node) for name, node in nodes.items()}
+    found: dict[str, ServerFacts | StoreError] = {}
+    for name, node in nodes.items():
+        try:
+            found[name] = _read(node)
+        except StoreError as error:
+            found[name] = error
+    away = [facts for facts in found.values() if isinstance(facts, StoreUnavailable)]
+    if away and len(away) == len(found):
+        raise away[0]
+    return found
 
 
 def read_server(client: Client, key: str) -> ServerFacts:

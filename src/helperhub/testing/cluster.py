@@ -1,4 +1,4 @@
-"""A Redis Cluster of three primaries: for tests of several shards."""
+"""A Redis Cluster of three primaries, with or without replicas: for tests of several shards, and of a failover."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ class ClusterForTests:
 
     Args:
         primaries: How many.
+        replicas: Give each primary one.
         arguments: More of the servers' own options.
     """
 
-    def __init__(self, *, primaries: int = 3, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, *, primaries: int = 3, replicas: bool = False, arguments: Sequence[str] = ()) -> None:
         self._primaries = primaries
+        self._with_replicas = replicas
         self._arguments = tuple(arguments)
         self._stack = ExitStack()
         self._bus_ports: dict[int, int] = {}
         self.nodes: list[Node] = []
+        #: Of each primary, in the same order.
+        self.replicas: list[Node] = []
 
     def __enter__(self) -> Self:
         """Start all, and wait until they are one Cluster."""
@@ -36,14 +40,19 @@ class ClusterForTests:
         self._stack.callback(shutil.rmtree, directory)
         try:
             for number in range(self._primaries):
-                self._start(directory / f"n{number}")
+                self.nodes.append(self._start(directory / f"n{number}"))
             for number, node in enumerate(self.nodes):
                 first, end = (_SLOTS * n // self._primaries for n in (number, number + 1))
                 node.ask("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
                 node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            for node in self.nodes[1:]:
+            if self._with_replicas:
+                self.replicas += [self._start(directory / f"r{number}") for number in range(self._primaries)]
+            for node in [*self.nodes[1:], *self.replicas]:
                 node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._bus_ports[self.nodes[0].port])
-            wait_until(lambda: all(self._knows_all(node) for node in self.nodes), seconds=20)
+            wait_until(lambda: all(self._knows_all(node) for node in [*self.nodes, *self.replicas]), seconds=20)
+            for node, replica in zip(self.nodes, self.replicas, strict=False):
+                replica.ask("CLUSTER", "REPLICATE", node.ask("CLUSTER", "MYID").decode())
+            wait_until(lambda: all(map(_follows, self.replicas)), seconds=20)
         except BaseException:
             self._stack.close()
             raise
@@ -65,7 +74,13 @@ class ClusterForTests:
         slot = int(self.nodes[0].ask("CLUSTER", "KEYSLOT", key))
         return next(node for number, node in enumerate(self.nodes) if slot < _SLOTS * (number + 1) // self._primaries)
 
-    def _start(self, directory: Path) -> None:
+    def fail_over(self, node: Node) -> None:
+        """Kill a primary, and return once its replica has taken over."""
+        replica = self.replicas[self.nodes.index(node)]
+        node.kill()
+        wait_until(lambda: replica.ask("ROLE")[0] == b"master", seconds=30)
+
+    def _start(self, directory: Path) -> Node:
         bus = free_port()
         options: tuple[str, ...] = (
             "--cluster-enabled",
@@ -81,11 +96,17 @@ class ClusterForTests:
         self._bus_ports[node.port] = bus
         self._stack.callback(node.kill)
         node.start()
-        self.nodes.append(node)
+        return node
 
     def _knows_all(self, node: Node) -> bool:
         info = bytes(node.ask("CLUSTER", "INFO"))
-        return b"cluster_state:ok" in info and f"cluster_size:{self._primaries}".encode() in info
+        nodes = len(self.nodes) + len(self.replicas)
+        wanted = ("cluster_state:ok", f"cluster_size:{self._primaries}", f"cluster_known_nodes:{nodes}")
+        return all(text.encode() in info for text in wanted)
+
+
+def _follows(replica: Node) -> bool:
+    return bool(replica.ask("INFO", "replication").get("master_link_status") == "up")
 
 
 __all__ = ["ClusterForTests"]

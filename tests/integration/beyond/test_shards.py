@@ -266,6 +266,7 @@ def test_shard_whose_primary_is_down_stops_its_own_work_only() -> None:
             os.kill(node.pid, signal.SIGKILL)
             with pytest.raises(StoreUnavailable):
                 hub.enqueue("blue", "lost")
+            assert len(hub.check_server()) == 1  # whoever starts now starts
 
             meanwhile = [hub.enqueue(queue, "meanwhile") for queue in ("red", "green")]
             ends = [hub.wait(id_, timeout=timedelta(seconds=20)) for id_ in meanwhile]

@@ -75,6 +75,14 @@ def test_server_without_persistence_is_warned_about_once() -> None:
     assert ended.stderr.count('"persistence_missing"') == 1
 
 
+def test_up_tells_people_that_nothing_is_persisted() -> None:
+    with ServerForTests() as server:
+        ended = start(server, *START["up"])
+
+    assert ended.returncode == 0, ended.stderr
+    assert "a crash loses everything" in ended.stderr
+
+
 def test_server_with_an_append_only_file_is_taken_without_a_word(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     hub.check_server()
 
@@ -145,7 +153,7 @@ def test_server_that_cant_do_what_is_needed_is_refused(
 @pytest.mark.parametrize("found", [facts(), facts(version="7.2.0"), facts("valkey", "8.0.1"), facts("valkey", "9.1.2")])
 def test_server_that_can_is_taken(found: ServerFacts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("helperhub.services.start.read_servers", lambda client: {"": found})
-    check: Callable[..., None] = check_server
+    check: Callable[..., list[str]] = check_server
 
     check(None, durable=True)
 
