@@ -48,14 +48,14 @@ MUTATIONS = [
     Mutation(
         "settle leaves the execution in hand",
         "settle",
-        "then return 0 end\n  redis.call('HDEL', held, id)",
+        "then return 0 end\n  out[#out + 1] = id",
         "then return 0 end",
         focus="publish_some claim settle",
     ),
     Mutation(
         "settle forgets that it was to be cancelled",
         "settle",
-        "local cancelled = redis.call('SREM', P .. ':cancel', id) == 1",
+        "local cancelled = some_cancelled and redis.call('SREM', P .. ':cancel', id) == 1",
         "local cancelled = false; redis.call('SREM', P .. ':cancel', id)",
         focus="publish_some claim cancel settle",
     ),

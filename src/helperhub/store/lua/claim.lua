@@ -35,16 +35,15 @@ end
 local paused = redis.call('SMISMEMBER', P .. ':paused', 'worker:' .. worker, unpack(ARGV, 6))
 local suspended = paused[1] == 1
 
-local claimed = {}
+local claimed, now_held, token = {}, {}, worker .. '.' .. seq
 local function take(id, rec)
   rec[STATUS] = RUNNING
   rec[DELIVERY] = rec[DELIVERY] + 1
-  rec[TOKEN] = worker .. '.' .. seq
-  save_record(id, rec)
-  redis.call('HSET', held, id, seq)
+  rec[TOKEN] = token
+  local raw, n = save_record(id, rec), #answer
+  answer[n + 1], answer[n + 2] = id, raw
   claimed[#claimed + 1] = id
-  answer[#answer + 1] = id
-  answer[#answer + 1] = FORMAT .. cmsgpack.pack(rec)
+  now_held[n - 1], now_held[n] = id, seq
 end
 
 local function consider(queue, id, score)
@@ -124,6 +123,7 @@ for i = 6, #ARGV do
   if head[2] and (answer[2] == 0 or tonumber(head[2]) < answer[2]) then answer[2] = tonumber(head[2]) end
 end
 if #claimed > 0 then
+  redis.call('HSET', held, unpack(now_held))
   redis.call('HSET', about, 'claim', seq, 'claimed', cmsgpack.pack(claimed), 'claimed_at', now)
 elseif not free and not suspended then
   answer[2] = now + LOOK_AGAIN

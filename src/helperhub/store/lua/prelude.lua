@@ -26,15 +26,24 @@ local function read_clock()
 end
 local now = read_clock()
 
-local NUMBERS = {PRIORITY, PLANNED, DUE, ENQUEUED, STARTED, FINISHED, EXPIRES, ATTEMPT, MAX_ATTEMPTS, DELIVERY, COUNT, LOST}
-local TEXTS = {STATUS, HELPER, QUEUE, TOKEN, REASON, TRIGGER, REPLAY_OF, BODY, RESULT, METADATA, CALL, OVERLAP}
+-- Whether these places hold numbers, or texts. No loop: it runs for every record, and takes half the time so.
+local function are_numbers(a, b, c, d, e, f)
+  local type, n = type, 'number'
+  return type(a) == n and type(b) == n and type(c) == n and type(d) == n and type(e) == n and type(f) == n
+end
+
+local function are_texts(a, b, c, d, e, f)
+  local type, s = type, 'string'
+  return type(a) == s and type(b) == s and type(c) == s and type(d) == s and type(e) == s and type(f) == s
+end
 
 -- A script that stops halfway leaves half of its changes: what its steps rely on is checked before the first.
 local function is_record(rec)
-  if type(rec) ~= 'table' or #rec < LOST or type(rec[ERRORS]) ~= 'table' then return false end
-  for _, place in ipairs(NUMBERS) do if type(rec[place]) ~= 'number' then return false end end
-  for _, place in ipairs(TEXTS) do if type(rec[place]) ~= 'string' then return false end end
-  return true
+  return type(rec) == 'table' and type(rec[ERRORS]) == 'table'
+    and are_numbers(rec[PRIORITY], rec[PLANNED], rec[DUE], rec[ENQUEUED], rec[STARTED], rec[FINISHED])
+    and are_numbers(rec[EXPIRES], rec[ATTEMPT], rec[MAX_ATTEMPTS], rec[DELIVERY], rec[COUNT], rec[LOST])
+    and are_texts(rec[STATUS], rec[HELPER], rec[QUEUE], rec[TOKEN], rec[REASON], rec[TRIGGER])
+    and are_texts(rec[REPLAY_OF], rec[BODY], rec[RESULT], rec[METADATA], rec[CALL], rec[OVERLAP])
 end
 
 -- The record of an id, or nil when there is none; a value that can't be read is reported as false.
@@ -50,7 +59,7 @@ end
 local function save_record(id, rec)
   local raw = FORMAT .. cmsgpack.pack(rec)
   redis.call('SET', P .. ':x:' .. id, raw)
-  return #raw
+  return raw
 end
 
 -- The text of what pcall caught: Redis raises tables, Lua texts.
@@ -158,7 +167,7 @@ local function finish(id, rec, status, reason)
   rec[REASON] = reason
   rec[FINISHED] = now
   rec[TOKEN] = ''
-  history_bytes = history_bytes + save_record(id, rec)
+  history_bytes = history_bytes + #save_record(id, rec)
   local kind = status == SUCCESS and 's' or 'f'
   redis.call('XADD', P .. ':ended:' .. rec[QUEUE] .. ':' .. kind, '*', 'i', id)
   redis.call('LPUSH', P .. ':of:' .. rec[HELPER] .. ':' .. kind, id)

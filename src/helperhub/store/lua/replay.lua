@@ -22,7 +22,7 @@ for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
       if found[STATUS] == ERROR then
         redis.call('ZREM', P .. ':dead', old)
         found[REASON] = found[REASON] .. ' (replayed as ' .. id .. ')'
-        history_bytes = history_bytes - redis.call('STRLEN', P .. ':x:' .. old) + save_record(old, found)
+        history_bytes = history_bytes - redis.call('STRLEN', P .. ':x:' .. old) + #save_record(old, found)
         if redis.call('SREM', P .. ':unlisted', old) == 1 then
           -- Its time in the history was over but for being a dead letter: it gets another, to end with.
           redis.call('XADD', P .. ':ended:' .. found[QUEUE] .. ':f', '*', 'i', old)

@@ -12,7 +12,7 @@ for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
   if rec and rec[BODY] == entry[2] then
     rec[BODY] = entry[3]
     local before = redis.call('STRLEN', P .. ':x:' .. id)
-    local after = save_record(id, rec)
+    local after = #save_record(id, rec)
     if rec[FINISHED] > 0 then history_bytes = history_bytes + after - before end
     answer[i] = 1
   end

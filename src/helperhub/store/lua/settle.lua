@@ -10,6 +10,9 @@
 -- Invariant: a verdict is carried out only under the claim that it was made under, and once.
 local worker = ARGV[1]
 local held = P .. ':held:' .. worker
+local some_cancelled = redis.call('EXISTS', P .. ':cancel') == 1
+-- Ids that are out of hand with this call.
+local out = {}
 -- The default `RetryPolicy`, ms.
 local OVERRUN_BACKOFF, MAX_OVERRUN_BACKOFF = 15000, 3600000
 
@@ -66,8 +69,8 @@ local function settle(v)
     return 0
   end
   if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end
-  redis.call('HDEL', held, id)
-  local cancelled = redis.call('SREM', P .. ':cancel', id) == 1
+  out[#out + 1] = id
+  local cancelled = some_cancelled and redis.call('SREM', P .. ':cancel', id) == 1
   if outcome == 'returned' then
     rec[DELIVERY] = rec[DELIVERY] - 1
     if v[5] > 0 then rec[DUE] = now + v[5] end
@@ -125,5 +128,6 @@ for i, v in ipairs(cmsgpack.unpack(ARGV[2])) do
   local ok, code = pcall(settle, v)
   answer[i] = ok and code or set_aside(v[1], "its verdict can't be recorded: " .. error_text(code))
 end
+if #out > 0 then redis.call('HDEL', held, unpack(out)) end
 flush()
 return answer
