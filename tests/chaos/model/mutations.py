@@ -62,8 +62,8 @@ MUTATIONS = [
     Mutation(
         "settle enqueues a follow-up that is there already",
         "settle",
-        "if load_record(entry[1]) == nil then",
-        "if true then",
+        "    if load_record(id) == nil then\n      rec[DUE] = now + delay",
+        "    if true then\n      rec[DUE] = now + delay",
         focus="publish_some claim_and_settle",
     ),
     Mutation(
@@ -178,7 +178,7 @@ MUTATIONS = [
     Mutation(
         "two schedulers enqueue one due time",
         "enqueue_due",
-        "if not seen or tonumber(seen) ~= entry[3] then",
+        "if not held and (not seen or tonumber(seen) ~= entry[3]) then",
         "if false then",
     ),
     Mutation(
