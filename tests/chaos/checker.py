@@ -17,7 +17,7 @@ from tests.chaos.ledger import Effect
 from helperhub.store.record import Record, unpack_record
 from helperhub.testing.keyspace import find_strays
 
-REPORT = Path(os.environ.get("HELPERHUB_CHAOS_REPORT") or Path(__file__).parents[2] / "chaos-report.json")
+REPORT = Path(os.environ.get("HELPERHUB_TEST_CHAOS_REPORT") or Path(__file__).parents[2] / "chaos-report.json")
 _FINAL = {"s": "success", "e": "error", "x": "expired", "c": "cancelled", "k": "skipped"}
 
 

@@ -1,4 +1,4 @@
-"""The seed of a run of the chaos suite: printed, and set by HELPERHUB_CHAOS_SEED to see the same choices again."""
+"""The seed of a run of the chaos suite: printed, and set by HELPERHUB_TEST_CHAOS_SEED to see the same choices again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import random
 import pytest
 
 # Before pytest-xdist starts its processes, which inherit it.
-SEED = os.environ.setdefault("HELPERHUB_CHAOS_SEED", str(random.SystemRandom().randrange(1_000_000)))
+SEED = os.environ.setdefault("HELPERHUB_TEST_CHAOS_SEED", str(random.SystemRandom().randrange(1_000_000)))
 
 
 def pytest_report_header() -> str:
-    return f"chaos: HELPERHUB_CHAOS_SEED={SEED}"
+    return f"chaos: HELPERHUB_TEST_CHAOS_SEED={SEED}"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -54,6 +55,7 @@ def test_what_cannot_start_before_its_expiry_is_recorded_and_never_run(redis_url
     with running_hub([note], url=redis_url, worker=False, scheduler=False) as hub:
         late = hub.enqueue("note", "too late", expires_after=timedelta(milliseconds=1))
         hub.enqueue("note", "in time")
+        time.sleep(0.01)
 
         with working(hub):
             assert hub.wait(late).status == "expired"
