@@ -24,7 +24,7 @@ from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import HelperChange, Helpers
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
-from helperhub.services.start import check_server
+from helperhub.services.start import check_server, check_shards
 from helperhub.settings import LoadedSettings, load_settings
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.sharded_views import spread_workers
@@ -194,8 +194,13 @@ class Hub(Assembly):
         return True
 
     def check_server(self, *, warn: bool = True) -> list[str]:
-        """Refuse a server that would lose work, return what is to be said of it; see `services.start.check_server`."""
-        return check_server(self.scripts.client, durable=self.settings.durable, warn=warn)
+        """Refuse a server that would lose work, or too few shards; return what is to be said of it.
+
+        See `services.start`.
+        """
+        warnings = check_server(self.scripts.client, durable=self.settings.durable, warn=warn)
+        check_shards(self.scripts)
+        return warnings
 
     def build_clock(self, *, exclusive: bool = False, registered: bool = True) -> Clock:
         """Return a scheduler's clock; `Clock.run` works until it is stopped.

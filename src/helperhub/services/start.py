@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from dataclasses import replace
 
-from helperhub.errors import ConfigurationError, StoreError
+from helperhub.errors import ConfigurationError, StoreError, StoreRefused
 from helperhub.store.connection import Client
+from helperhub.store.scripts import Scripts
 from helperhub.store.server import ServerFacts, read_servers
+from helperhub.store.shard_count import holds_work, read_shard_count, write_shard_count
 
 _log = logging.getLogger("helperhub.start")
 
@@ -33,6 +37,26 @@ def check_server(client: Client, *, durable: bool, warn: bool = True) -> list[st
             _refuse_durable(facts)
         warnings += _warn(facts, log=warn)
     return warnings
+
+
+def check_shards(scripts: Scripts) -> None:
+    """Refuse to work with fewer shards than the hub has, unless the others are empty; keep the number.
+
+    Raises:
+        ConfigurationError: Work in a shard would never be claimed.
+        StoreError: Shard 0 can't be asked.
+    """
+    count = len(scripts.each)
+    known = read_shard_count(scripts.client, scripts.keys)
+    if known == count:
+        return
+    left = [n for n in range(count, known) if holds_work(scripts.client, replace(scripts.keys, shard=n))]
+    if left:
+        message = f"This hub has {known} shards, and HELPERHUB_SHARDS={count} leaves out {left}, which hold work."
+        hint = f"Set HELPERHUB_SHARDS={known} everywhere; or first give their queues another SHARD and let them drain."
+        raise ConfigurationError(message, hint=hint)
+    with contextlib.suppress(StoreRefused):  # memory is short: the next start keeps it
+        write_shard_count(scripts.client, scripts.keys, count)
 
 
 def _refuse(facts: ServerFacts) -> None:

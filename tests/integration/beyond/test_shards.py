@@ -14,8 +14,8 @@ import dramatiq
 import pytest
 from dramatiq import group, pipeline
 
-from helperhub import Every, Hub, helper
-from helperhub.errors import StoreUnavailable
+from helperhub import Context, Every, Hub, helper
+from helperhub.errors import ConfigurationError, StoreUnavailable
 from helperhub.model.execution import Status
 from helperhub.services.executions import ExecutionFilter
 from helperhub.store.connection import build_client
@@ -171,6 +171,26 @@ def test_running_execution_in_another_shard_is_cancelled(hub: Hub, wait_until: W
         assert hub.wait(id_, timeout=timedelta(seconds=25)).status is Status.CANCELLED
 
 
+@helper(queue="blue")
+def talk(ctx: Context[None]) -> None:
+    ctx.log.info("half_way")
+    ctx.progress(1, 2, "half way")
+
+
+def test_progress_and_log_lines_of_another_shard_are_found(cluster: ClusterForTests, wait_until: WaitUntil) -> None:
+    hub = open_hub(cluster, spread_name(cluster), [talk])
+    hub.register()
+    with working(hub):
+        id_ = hub.enqueue("talk")
+        hub.wait(id_, timeout=SOON)
+        wait_until(lambda: hub.executions.progress(id_))
+        wait_until(lambda: hub.records.log(id_))
+
+    assert (hub.executions.progress(id_) or {})["text"] == "half way"
+    assert b"half_way" in hub.records.log(id_)[0]
+    hub.close()
+
+
 def test_group_across_shards_calls_back_once(hub: Hub) -> None:
     starts: Counter[str] = Counter()
     declare(hub, starts)
@@ -197,6 +217,21 @@ def test_group_across_shards_calls_back_once(hub: Hub) -> None:
             hub.broker.join(queue, timeout=10_000)
 
     assert starts == {"member": 3, "piped": 1, "end": 1, "all done": 1}
+
+
+def test_fewer_shards_are_refused_until_the_others_are_empty(hub: Hub) -> None:
+    declare(hub, Counter())
+    hub.check_server()
+    hub.enqueue("blue", "in shard 2")
+    fewer = build_hub((), url=hub.url, settings={"HELPERHUB_HUB": hub.settings.hub, "HELPERHUB_SHARDS": "2"})
+
+    with pytest.raises(ConfigurationError, match=r"has 3 shards, and HELPERHUB_SHARDS=2 leaves out \[2\]"):
+        fewer.check_server()
+
+    assert hub.queues.purge("blue") == 1
+    fewer.check_server()
+    assert fewer.scripts.client.get(fewer.scripts.keys.at("shards")) == b"2"
+    fewer.close()
 
 
 @pytest.mark.timeout(60)
