@@ -25,7 +25,8 @@ from helperhub.store.record import Record
 from helperhub.store.scripts import Gone, Scripts
 from helperhub.store.sharded_scripts import spread_scripts
 from helperhub.testing import ClusterForTests, find_strays
-from helperhub.testing.running import build_hub, scheduling, working
+from helperhub.testing.running import KNOWN_KEYS, build_hub, scheduling, working
+from helperhub.trust.keyring import new_key
 
 WaitUntil = Callable[..., None]
 SOON = timedelta(seconds=10)
@@ -175,6 +176,28 @@ def test_running_execution_in_another_shard_is_cancelled(hub: Hub, wait_until: W
 def talk(ctx: Context[None]) -> None:
     ctx.log.info("half_way")
     ctx.progress(1, 2, "half way")
+
+
+def test_doctor_shows_where_each_shard_is(hub: Hub, cluster: ClusterForTests) -> None:
+    (found,) = [finding for finding in hub.checks().run() if finding.check == "shards"]
+
+    wanted = [f"{part.keys.shard} on {cluster.node_of(part.keys.prefix).address}" for part in hub.scripts.each]
+    assert found.text == ", ".join(wanted)
+
+
+def test_work_in_every_shard_is_signed_anew_by_a_renewal(hub: Hub, cluster: ClusterForTests) -> None:
+    declare(hub, Counter())
+    for queue in QUEUES:
+        hub.enqueue(queue, "later", delay=timedelta(hours=1))
+    keys = f"{new_key('new')},{KNOWN_KEYS}"
+    renewing = open_hub(cluster, hub.settings.hub, HELPERHUB_SIGNING__KEYS=keys)
+
+    done = [renewing.renewal.renew().executions for _ in range(2)]
+
+    assert done == [3, 0]
+    for queue in QUEUES:
+        hub.queues.purge(queue)
+    renewing.close()
 
 
 def test_progress_and_log_lines_of_another_shard_are_found(cluster: ClusterForTests, wait_until: WaitUntil) -> None:
