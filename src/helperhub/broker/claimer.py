@@ -28,6 +28,9 @@ MAX_UNSTARTED_S = 1.0
 QUIET_POLL_S = 2.0
 #: While a suspect of another shard runs alone here, this often is asked whether it still does.
 _ALONE_LOOK_S = 0.05
+#: One that went back because its process was never free is left to others for so long.
+_SUSPECT_PAUSE_MS = 5_000
+_RETURNED = Outcome.RETURNED.value
 #: A claim that is on its way is back by then, or Redis is away.
 _STOP_S = 5.0
 
@@ -315,8 +318,13 @@ class Claimer:
             return
         message.shard = self._shard
         if message.record.lost > 0:
+            if not self._lane.enter_alone():
+                reason = "its worker process has other work in hand"
+                self._settle(
+                    Settlement(execution_id, self._number, _RETURNED, delay_ms=_SUSPECT_PAUSE_MS, reason=reason)
+                )
+                return
             self._alone = True
-            self._lane.enter_alone()
         self.claimed_total += 1
         with self._lock:
             self._in_hand += 1

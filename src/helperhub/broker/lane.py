@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from typing import Protocol
 
 _LOOK_S = 0.05
+#: How long a suspect waits until its process has nothing else in hand; then it goes back.
+ALONE_PATIENCE_S = 30.0
 
 
 class Member(Protocol):
@@ -35,8 +38,12 @@ class Lane:
     def end_claim(self) -> None:
         """Note that what a claim brought is in hand."""
 
-    def enter_alone(self) -> None:
-        """Return when this claimer's suspect may run: the others have nothing in hand, and take nothing."""
+    def enter_alone(self) -> bool:
+        """Return True once this claimer's suspect may run: the others have nothing in hand, and take nothing.
+
+        False if that takes too long: another worker process may be free sooner.
+        """
+        return True
 
     def leave_alone(self) -> None:
         """Note that the suspect is out of hand."""
@@ -85,16 +92,26 @@ class Lanes:
             lane.claims = False
             self._changed.notify_all()
 
-    def enter_alone(self, lane: _SharedLane) -> None:
+    def enter_alone(self, lane: _SharedLane) -> bool:
         """See `Lane`."""
+        deadline = time.monotonic() + ALONE_PATIENCE_S
         with self._changed:
             lane.waits = True  # nothing of this claim is in hand: another suspect needn't wait for it
-            while self._alone is not None and not lane.stopping:
-                self._changed.wait(_LOOK_S)
+            while self._alone is not None:
+                if not self._may_wait(lane, deadline):
+                    lane.waits = False
+                    return False
             self._alone = lane
             lane.waits = False
-            while not lane.stopping and any(other.is_busy for other in self.others(lane)):
-                self._changed.wait(_LOOK_S)
+            while any(other.is_busy for other in self.others(lane)):
+                if not self._may_wait(lane, deadline):
+                    self._alone = None
+                    return False
+            return True
+
+    def _may_wait(self, lane: _SharedLane, deadline: float) -> bool:
+        self._changed.wait(_LOOK_S)
+        return not lane.stopping and time.monotonic() < deadline
 
     def leave_alone(self, lane: _SharedLane) -> None:
         """See `Lane`."""
@@ -130,8 +147,8 @@ class _SharedLane(Lane):
     def end_claim(self) -> None:
         self._lanes.end_claim(self)
 
-    def enter_alone(self) -> None:
-        self._lanes.enter_alone(self)
+    def enter_alone(self) -> bool:
+        return self._lanes.enter_alone(self)
 
     def leave_alone(self) -> None:
         self._lanes.leave_alone(self)

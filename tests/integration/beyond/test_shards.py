@@ -376,6 +376,34 @@ def test_suspect_runs_alone_though_other_shards_have_work(hub: Hub, wait_until: 
     assert beside == [{"suspect"}]
 
 
+def test_suspect_whose_process_isnt_free_goes_back_and_holds_up_nobody(
+    hub: Hub, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helperhub.broker.lane.ALONE_PATIENCE_S", 0.3)
+    monkeypatch.setattr("helperhub.broker.claimer._SUSPECT_PAUSE_MS", 1_000)
+    release = threading.Event()
+    declare(hub, Counter())
+
+    @dramatiq.actor(broker=hub.broker, queue_name="red")
+    def hold() -> None:
+        release.wait(20)
+
+    suspect = hub.enqueue("blue", "suspect")
+    _make_suspect(hub, suspect)
+    hub.queues.pause("blue")
+    with working(hub, threads=4):
+        long = hold.send().message_id
+        wait_until(lambda: hub.executions.get(long).status is Status.RUNNING)
+        hub.queues.resume("blue")
+        wait_until(lambda: "other work in hand" in hub.executions.get(suspect).reason)
+        meanwhile = hub.wait(hub.enqueue("green", "meanwhile"), timeout=SOON)
+        release.set()
+        ends = [hub.wait(id_, timeout=SOON).status for id_ in (long, suspect)]
+
+    assert meanwhile.status is Status.SUCCESS
+    assert ends == [Status.SUCCESS, Status.SUCCESS]
+
+
 def _make_suspect(hub: Hub, execution_id: str) -> None:
     """Let a worker process die with the execution in hand."""
     part = hub.scripts.each[2]
