@@ -88,7 +88,7 @@ class ClusterForTests:
             "--cluster-port",
             str(bus),
             "--cluster-node-timeout",
-            "2000",
+            "3000",
         )
         # One primary that is down must not stop the others.
         options = (*options, "--cluster-require-full-coverage", "no", "--appendonly", "yes")

@@ -15,7 +15,7 @@ from helperhub.testing.node import Node, wait_until
 SERVICE = "helperhub"
 _SENTINELS = 3
 #: A primary that is silent this long is down: short, so that tests don't wait.
-_DOWN_AFTER_MS = 1000
+_DOWN_AFTER_MS = 2000
 _FAILOVER_S = 30.0
 
 
