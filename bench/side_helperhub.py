@@ -16,7 +16,6 @@ os.environ["HELPERHUB_REDIS_URL"] = os.environ["BENCH_URL"]
 os.environ["HELPERHUB_SIGNING__KEYS"] = KNOWN_KEYS
 setup_logging(level="error")
 hub = Hub(load_settings([]), os.environ["BENCH_URL"])
-hub.keep_own_lease()
 broker = hub.broker
 dramatiq.set_broker(broker)
 jobs.declare()

@@ -15,7 +15,6 @@ try:
     hub = Hub.from_env()
     hub.require_trust()
     hub.check_server()
-    hub.keep_own_lease()
     hub.start_reports()
     hub.load_plugins()
     hub.register_if_room(only_new=True)

@@ -44,7 +44,7 @@ from helperhub.supervise.embedded import is_url_of
 from helperhub.supervise.keeper import Keeper
 from helperhub.supervise.key_file import read_key_file
 from helperhub.supervise.own_keeper import OwnKeeper
-from helperhub.telemetry.logs import set_log_context
+from helperhub.telemetry.logs import set_log_context, take_over_dramatiqs_log
 from helperhub.telemetry.sentry import start_sentry
 from helperhub.trust.encryption import USE as ENCRYPTION
 from helperhub.trust.encryption import Cipher
@@ -141,6 +141,7 @@ class Assembly:
             settle_window=worker.settle_window,
             shutdown_timeout_s=worker.shutdown_timeout.total_seconds(),
             max_payload=self.settings.max_payload,
+            result_ttl_of=lambda queue: self.rules_of(queue).result_ttl,
             about={"host": socket.gethostname(), "pid": str(os.getpid()), "version": __version__},
             wait_s=enqueue.wait.total_seconds() if enqueue.when_refused == "wait" else 0.0,
         )
@@ -158,17 +159,22 @@ class Assembly:
             queue_of=self.profiles.queue_of,
             open_group=lambda group, size, keep_ms: self.scripts.open_group(group, size, keep_ms=keep_ms),
             log_fields=set_log_context,
+            take_over_log=lambda: take_over_dramatiqs_log(format=self.settings.log.format),
         )
-        return HelperHubBroker(
+        broker = HelperHubBroker(
             self.scripts,
             bell,
             options=options,
             profiles=self.profiles,
             envelopes=self.envelopes,
             queues=self._queue_store,
+            records=self.records,
             middleware=build_middleware(policies),
             stands_for=STANDS_FOR,
         )
+        # Whoever supervises this process says so before it becomes a worker process.
+        broker.on_worker = self._start_own_keeper
+        return broker
 
     def load_plugins(self) -> Plugins:
         """Load the installed plugins and declare their actors, once; return what was found.
@@ -202,10 +208,6 @@ class Assembly:
         # It has a loop of its own, and a shard that doesn't answer must not hold up the others' leases.
         scripts = self.scripts if self.settings.shards == 1 else self._build_scripts(build_client(self.url, retries=0))
         return Keeper(scripts, lease=self.settings.worker.lease)
-
-    def keep_own_lease(self) -> None:
-        """Give this process, should it become a worker process, a keeper of its own."""
-        self.broker.on_worker = self._start_own_keeper
 
     def close(self) -> None:
         """End what this process holds: worker life, keeper, connections."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,23 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from dramatiq import Actor, Broker, Consumer, Message, Middleware, Worker
-from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+from dramatiq.errors import QueueNotFound
 
 from helperhub.broker.claimer import ClaimerOptions
 from helperhub.broker.consumer import HelperHubConsumer
-from helperhub.broker.hooks import HookedBroker, check_encoder
+from helperhub.broker.hooks import WorkerCantStart, check_encoder, check_threads
+from helperhub.broker.joining import JoinableBroker
 from helperhub.broker.message import ClaimedMessage, as_claimed
-from helperhub.broker.options import check_actor
+from helperhub.broker.options import check_actor, check_result_ttl
 from helperhub.broker.patience import Patience
 from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, readdress
 from helperhub.broker.reports import Reports
 from helperhub.broker.sharded_worker import AnyClaimer, AnySettler, WorkerParts, build_worker
 from helperhub.broker.vitality import Vitality
-from helperhub.errors import CorruptRecord, QueueFull, StoreError, UsageError
+from helperhub.errors import CorruptRecord, HelperHubError, QueueFull, StoreError, UsageError
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.bell import Bell
 from helperhub.store.board import Board
 from helperhub.store.envelope import Envelopes
+from helperhub.store.executions import Executions
 from helperhub.store.queues import Queues
 from helperhub.store.scripts import ID_TAKEN, Gone, Publication, Scripts
 
@@ -50,6 +51,7 @@ class BrokerOptions:
         max_payload: Largest arguments, bytes.
         about: What a worker process says of itself.
         wait_s: How long enqueueing goes on trying while Redis can't take it; 0 fails at once.
+        result_ttl_of: How long results of a queue are kept; None means for ever.
     """
 
     worker: str
@@ -59,12 +61,13 @@ class BrokerOptions:
     max_payload: int = 262_144
     about: dict[str, str] = field(default_factory=dict)
     wait_s: float = 0.0
+    result_ttl_of: Callable[[str], timedelta] | None = None
 
 
-class HelperHubBroker(HookedBroker):
+class HelperHubBroker(JoinableBroker):
     """Publishes through the store; in a worker process it also claims, hands over and settles."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - called once, where objects meet
         self,
         scripts: Scripts,
         bell: Bell,
@@ -73,6 +76,7 @@ class HelperHubBroker(HookedBroker):
         profiles: ProfileSource,
         envelopes: Envelopes,
         queues: Queues,
+        records: Executions,
         middleware: Sequence[Middleware],
         stands_for: Mapping[type[Middleware], type[Middleware]],
     ) -> None:
@@ -84,17 +88,17 @@ class HelperHubBroker(HookedBroker):
             options: How it behaves.
             profiles: Looks up what the catalogue says of a helper.
             queues: For `join`: how much is open in a queue.
+            records: For `join`: which dead letters there are.
             envelopes: Signs what is enqueued, and checks what is claimed.
             middleware: The policies, in order.
             stands_for: Dramatiq's middleware to the policy in its place.
         """
-        super().__init__([*middleware, _WorkerLife(self)], stands_for=stands_for)
-        self.scripts = scripts
+        # Its hooks come first: what it can't start must not leave threads of others behind, which keep the process.
+        super().__init__(scripts, queues, records, [_WorkerLife(self), *middleware], stands_for=stands_for)
         self.options = options
         self._bell = bell
         self._profiles = profiles
         self.envelopes = envelopes
-        self._waiting = queues
         self.claimer: AnyClaimer | None = None
         self.settler: AnySettler | None = None
         #: Where a worker process notes what it runs.
@@ -102,6 +106,7 @@ class HelperHubBroker(HookedBroker):
         #: What running executions say of themselves.
         self.reports: Reports | None = None
         self._stopping = threading.Lock()
+        self._live_queues: set[str] = set()
         #: Called when this process became a worker process, with its id and its board: the keeper begins here.
         self.on_worker: Callable[[str, Path], None] = _nothing
 
@@ -217,6 +222,8 @@ class HelperHubBroker(HookedBroker):
             InvalidHelper: Its name or an option can't be used.
         """
         check_actor(actor)
+        if self.options.result_ttl_of is not None:
+            check_result_ttl(actor, kept=self.options.result_ttl_of(actor.queue_name))
         super().declare_actor(actor)
 
     def declare_queue(self, queue_name: str) -> None:
@@ -240,8 +247,8 @@ class HelperHubBroker(HookedBroker):
         if self.claimer is None or self.settler is None:
             message = "This process is no worker: messages are consumed by a dramatiq.Worker."
             raise UsageError(message)
-        knows = self._profiles.knows
-        return HelperHubConsumer(self.claimer, self.settler, queue_name, timeout_ms=timeout, knows=knows)
+        knows, live = self._profiles.knows, self._live_queues
+        return HelperHubConsumer(self.claimer, self.settler, queue_name, timeout_ms=timeout, live=live, knows=knows)
 
     def start_worker(self, threads: int, queues: Sequence[str]) -> None:
         """Become a worker process: register, take a lease, begin to claim and settle.
@@ -249,7 +256,14 @@ class HelperHubBroker(HookedBroker):
         Args:
             threads: Executions it runs at once.
             queues: Queues it will serve, all known before the first claim, so that the higher goes first.
+
+        Raises:
+            HelperHubError: Redis is away, there is no signing key, or the threads are gevent's.
         """
+        check_encoder()
+        check_threads()
+        self.envelopes.require_key()
+        self._live_queues = set()
         self.board = Board(threads)
         options = ClaimerOptions(
             threads,
@@ -264,7 +278,11 @@ class HelperHubBroker(HookedBroker):
         self.reports.start()
         # Before the first claim: what it brings may hold the GIL from its first moment on.
         self.on_worker(self.options.worker, self.board.path)
-        self.claimer.start(queues)
+        try:
+            self.claimer.start(queues)
+        except HelperHubError:
+            self._forget_worker(self.settler)
+            raise
 
     def stop_worker(self) -> None:
         """Hand back what hasn't started, settle what has, and leave the registry. Never raises."""
@@ -273,11 +291,16 @@ class HelperHubBroker(HookedBroker):
             if claimer is None or settler is None:
                 return
             self._stop_worker(claimer, settler)
-            if self.reports is not None:
-                self.reports.stop()
-            if self.board is not None:
-                self.board.close()
-            self.claimer = self.settler = self.board = self.reports = None
+            self._forget_worker()
+
+    def _forget_worker(self, unused: AnySettler | None = None) -> None:
+        if unused is not None:
+            unused.close(0.0)
+        if self.reports is not None:
+            self.reports.stop()
+        if self.board is not None:
+            self.board.close()
+        self.claimer = self.settler = self.board = self.reports = None
 
     def _stop_worker(self, claimer: AnyClaimer, settler: AnySettler) -> None:
         claimer.stop()
@@ -289,35 +312,6 @@ class HelperHubBroker(HookedBroker):
                 self.scripts.reap([Gone(self.options.worker, "it stopped", ())])
         if left:
             _log.warning("outcomes_lost", extra={"executions": left})
-
-    # -- tests' tools -------------------------------------------------------------------------
-
-    def join(self, queue_name: str, *, timeout: int | None = None, interval: int = 20) -> None:
-        """Wait until nothing waits, runs or is delayed in a queue.
-
-        Args:
-            queue_name: The queue.
-            timeout: Most milliseconds to wait; None waits for ever.
-            interval: Milliseconds between two looks.
-
-        Raises:
-            QueueJoinTimeout: It took longer.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        while self._waiting.unfinished(queue_name):
-            if deadline is not None and time.monotonic() > deadline:
-                raise QueueJoinTimeout(queue_name)
-            time.sleep(interval / 1000)
-
-    def flush(self, queue_name: str) -> None:
-        """Cancel all that waits in a queue; each is recorded as cancelled."""
-        while self.scripts.purge(queue_name, limit=500, reason="flushed") == 500:
-            pass
-
-    def flush_all(self) -> None:
-        """Cancel all that waits in the declared queues."""
-        for queue_name in self.queues:
-            self.flush(queue_name)
 
     def close(self) -> None:
         """Stop being a worker process, and close the connections."""
@@ -336,7 +330,11 @@ class _WorkerLife(Middleware):
         del broker
         only = worker.consumer_whitelist
         queues = [name for name in self._broker.queues if not only or name in only]
-        self._broker.start_worker(worker.worker_threads, queues)
+        try:
+            self._broker.start_worker(worker.worker_threads, queues)
+        except HelperHubError as error:
+            # Any other error in a hook is logged, and a worker would live that can't work.
+            raise WorkerCantStart(error) from error
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         del broker

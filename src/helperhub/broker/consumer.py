@@ -26,6 +26,7 @@ class HelperHubConsumer(Consumer):
         queue_name: str,
         *,
         timeout_ms: int,
+        live: set[str],
         knows: Callable[[str], bool],
     ) -> None:
         """Serve ``queue_name``.
@@ -35,9 +36,11 @@ class HelperHubConsumer(Consumer):
             settler: Where verdicts go.
             queue_name: The queue.
             timeout_ms: How long one look waits for a message.
+            live: Queues whose consumers are at work, among all consumers of this worker.
             knows: Tells whether the catalogue has a helper whose actor isn't here.
         """
         self._knows = knows
+        self._live = live
         self._claimer = claimer
         self._settler = settler
         self._queue_name = queue_name
@@ -46,10 +49,13 @@ class HelperHubConsumer(Consumer):
 
     def __next__(self) -> MessageProxy | None:
         """Return the next message, or None when none came in time."""
+        self._live.add(self._queue_name)
         message = self._claimer.take(self._timeout_s)
         if message is not None:
-            # The worker thread looks its consumer up by this name; any consumer can settle any message.
-            message.queue_name = self._queue_name
+            # The worker thread looks a consumer up by this name, and any can settle any message: so it may be the
+            # message's own queue, which middleware wants to see, once that has a consumer which can be looked up.
+            own = message.record.queue
+            message.queue_name = own if own in self._live else self._queue_name
         return message
 
     def ack(self, message: MessageProxy) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dramatiq import Broker, JSONEncoder, Middleware, PickleEncoder
+from dramatiq import Broker, BrokerConnectionError, JSONEncoder, Middleware, PickleEncoder
 from dramatiq.message import get_encoder
 from dramatiq.middleware import (
     AgeLimit,
@@ -21,8 +21,9 @@ from dramatiq.middleware import (
     TimeLimit,
 )
 from dramatiq.results import Results
+from dramatiq.threading import is_gevent_active
 
-from helperhub.errors import UsageError
+from helperhub.errors import HelperHubError, UsageError
 
 _log = logging.getLogger("helperhub.broker")
 #: Called in a worker thread, or by a consumer for an unknown actor: what gets out of these ends the thread, and
@@ -108,6 +109,26 @@ class HookedBroker(Broker):
                 getattr(middleware, f"after_{signal}")(self, *args, **kwargs)
             except BaseException:  # noqa: BLE001 - as above
                 _tell(f"after_{signal}", middleware)
+
+
+class WorkerCantStart(HelperHubError, MiddlewareError, BrokerConnectionError):
+    """Why a worker can't start: one of the few errors that Dramatiq lets out of a hook, and ends its command with."""
+
+    def __init__(self, error: HelperHubError) -> None:
+        """Say what ``error`` says, and end the process with its exit code."""
+        super().__init__(error.message, hint=error.hint)
+        self.code, self.exit_code = error.code, error.exit_code  # type: ignore[misc]  # each has its own here
+
+
+def check_threads() -> None:
+    """Refuse greenlets: interrupts, leases and the settler need real threads.
+
+    Raises:
+        UsageError: gevent has patched the threads.
+    """
+    if is_gevent_active():
+        message = "The worker can't run on gevent's threads."
+        raise UsageError(message, hint="Start it with 'dramatiq' or 'helperhub worker', and take async actors.")
 
 
 def check_encoder() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from dramatiq import Actor, Message
@@ -106,6 +107,18 @@ def check_actor(actor: Actor[..., Any]) -> None:
             options[callback] = _name_of(target)
             if options[callback] is None:
                 refuse(f"{callback}={target!r}", "Take an actor, or its name.")
+
+
+def check_result_ttl(actor: Actor[..., Any], *, kept: timedelta) -> None:
+    """Refuse an actor that asks for its results to be kept longer than its queue keeps them.
+
+    Raises:
+        InvalidHelper: ``result_ttl`` is longer than ``kept``.
+    """
+    ttl = actor.options.get("result_ttl")
+    if ttl is not None and ttl > kept / timedelta(milliseconds=1):
+        text = f"Actor '{actor.actor_name}' has result_ttl={ttl}; queue '{actor.queue_name}' keeps results for {kept}."
+        raise InvalidHelper(text, hint=f"Raise HELPERHUB_QUEUES__{actor.queue_name.upper()}__RESULT_TTL.")
 
 
 def _check_numbers(options: Mapping[str, Any], refuse: _Refuse, *, endless: bool) -> None:

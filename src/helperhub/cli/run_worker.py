@@ -77,9 +77,7 @@ def run_worker_process(*, env_files: Sequence[Path] | None) -> int:
     stopping = stop_signals()
     hub = Hub(loaded, find_url(loaded))
     hub.require_trust()
-    if lifeline is None:
-        hub.keep_own_lease()
-    else:
+    if lifeline is not None:
         lifeline.watch(stopping.set)
         hub.broker.on_worker = functools.partial(_tell_keeper, lifeline)
     hub.check_server(warn=lifeline is None)

@@ -19,7 +19,7 @@ logged by Dramatiq **and the actor still runs**.
 | 10 | Cancellation | turns what it interrupted into "cancelled" before Retries would retry it         | open   |
 | 11 | TimeLimits | says in the exception which limit it was, before anybody writes it down             | closed |
 | 12 | ActorCalls | wraps the actor call itself, so that no interruption can strike any policy          | closed |
-| 13 | CurrentMessage, AsyncIO, Results | Dramatiq's own: message at hand, async actors, ``get_result()`` | open  |
+| 13 | CurrentMessage, AsyncActors, Results | Dramatiq's own: message at hand, async actors, results | open |
 
 A user's own middleware is appended after these: its ``after_`` hooks run before all of ours.
 """
@@ -32,10 +32,11 @@ from datetime import timedelta
 from typing import Any
 
 import dramatiq.middleware as dramatiqs
-from dramatiq.middleware import AsyncIO, CurrentMessage, Middleware
+from dramatiq.middleware import CurrentMessage, Middleware
 from dramatiq.results import Results
 
 from helperhub.middleware.actor_calls import ActorCalls
+from helperhub.middleware.async_actors import AsyncActors
 from helperhub.middleware.callbacks import Callbacks
 from helperhub.middleware.cancellation import Cancellation
 from helperhub.middleware.dead_letters import DeadLetters
@@ -76,6 +77,7 @@ class Policies:
         queue_of: The queue of a helper that this process doesn't have; None if nobody has it.
         open_group: Begins to count a group's members: its id, its size, ms it is kept.
         log_fields: Sets the log context of this thread; an empty mapping clears it.
+        take_over_log: Makes Dramatiq's command write the fields of log records.
     """
 
     records: RecordsBackend
@@ -89,6 +91,7 @@ class Policies:
     queue_of: Callable[[str], str | None]
     open_group: Callable[[str, int, int], object]
     log_fields: Callable[[dict[str, Any]], None]
+    take_over_log: Callable[[], None]
 
 
 def build_middleware(policies: Policies) -> list[Middleware]:
@@ -101,7 +104,7 @@ def build_middleware(policies: Policies) -> list[Middleware]:
     calls.watch(limits.watcher(calls))
     calls.watch(cancellation.watcher(calls))
     return [
-        LogContext(policies.log_fields),
+        LogContext(policies.log_fields, policies.take_over_log),
         Start(),
         History(max_result=policies.max_result),
         DeadLetters(policies.on_given_up),
@@ -114,7 +117,7 @@ def build_middleware(policies: Policies) -> list[Middleware]:
         limits,
         calls,
         CurrentMessage(),
-        AsyncIO(),
+        AsyncActors(),
         # Dramatiq's worker looks for this very class before it lets a function return something.
         Results(backend=policies.records, store_results=True),
     ]

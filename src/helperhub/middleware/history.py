@@ -6,6 +6,7 @@ kept in the execution's record, and ``message.get_result()`` reads it back from 
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,15 +14,18 @@ from typing import Any
 
 from dramatiq import Broker
 from dramatiq.middleware import Middleware
-from dramatiq.results import Missing
-from dramatiq.results.backend import ResultBackend
+from dramatiq.results import Missing, ResultMissing, ResultTimeout
+from dramatiq.results.backend import DEFAULT_TIMEOUT, ResultBackend
 from dramatiq.results.errors import ResultFailure
 
-from helperhub.broker.message import as_claimed
+from helperhub.broker.message import ClaimedMessage, as_claimed
 from helperhub.errors import InvalidPayload
 from helperhub.model.execution import AttemptError, Execution, Status
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.record import to_json
+
+#: Pauses between two looks for a result, seconds.
+_FIRST_LOOK_S, _LONGEST_LOOK_S = 0.01, 0.25
 
 
 class History(Middleware):
@@ -35,14 +39,20 @@ class History(Middleware):
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Keep the result of a success, or the error of a failure."""
-        del broker
         claimed = as_claimed(message)
         if claimed is None:
             return
         if exception is None:
-            claimed.result = _pack_result(result, self._max_result)
+            claimed.result = _pack_result(result, self._max_result) if _is_wanted(broker, claimed) else b""
         elif claimed.error is None and _failed(claimed.verdict):
             claimed.error = describe_error(exception, attempt=claimed.record.attempt)
+
+
+def _is_wanted(broker: Broker, message: ClaimedMessage) -> bool:
+    wanted = message.options.get("store_results")
+    if wanted is None and message.actor_name in broker.actors:
+        wanted = broker.actors[message.actor_name].options.get("store_results")
+    return wanted is not False
 
 
 def _failed(verdict: Verdict | None) -> bool:
@@ -61,6 +71,31 @@ class RecordsBackend(ResultBackend):
         """Return the execution's id."""
         return str(message.message_id)
 
+    def get_result(self, message: Any, *, block: bool = False, timeout: int | None = None) -> Any:
+        """Return a message's result; Dramatiq's own way of waiting looks again after up to minutes.
+
+        Args:
+            message: The message.
+            block: Whether to wait for it.
+            timeout: Most milliseconds to wait; None means Dramatiq's 10 seconds.
+
+        Raises:
+            ResultMissing: It isn't there, and isn't to be waited for.
+            ResultTimeout: It took longer.
+            ResultFailure: The execution ended in another way than by success.
+        """
+        deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
+        pause = _FIRST_LOOK_S
+        while (result := self._get(self.build_message_key(message))) is Missing:
+            if not block:
+                raise ResultMissing(message)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ResultTimeout(message)
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LONGEST_LOOK_S)
+        return result
+
     def _get(self, message_key: str) -> Any:
         execution = self._load(message_key)
         if execution is None or not execution.status.final:
@@ -68,9 +103,12 @@ class RecordsBackend(ResultBackend):
         if execution.status is Status.SUCCESS:
             return execution.result
         error = execution.errors[-1] if execution.errors else None
-        text = f"{error.type}: {error.message}" if error else execution.reason
-        message = f"execution {message_key} ended as {execution.status.value}: {text}"
-        raise ResultFailure(message, error.type if error else "", error.message if error else "")
+        if execution.status is not Status.ERROR or error is None:
+            message = f"execution {message_key} ended as {execution.status.value}: {execution.reason}"
+            raise ResultFailure(message, "", execution.reason)
+        kind = error.type.rpartition(".")[2]
+        message = f"actor raised {kind}: {error.message}"
+        raise ResultFailure(message, kind, error.message)
 
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
         """Do nothing: results ride in the verdict."""

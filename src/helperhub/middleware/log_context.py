@@ -22,9 +22,20 @@ _LEVELS = dict.fromkeys((Outcome.RETRY, Outcome.DEAD, Outcome.EXPIRED), logging.
 class LogContext(Middleware):
     """Sets ``execution_id``, ``helper``, ``attempt`` and ``worker_id`` on whatever the attempt logs."""
 
-    def __init__(self, set_fields: Callable[[dict[str, Any]], None]) -> None:
-        """Use ``set_fields`` to set this thread's log context; an empty mapping clears it."""
+    def __init__(self, set_fields: Callable[[dict[str, Any]], None], take_over: Callable[[], None]) -> None:
+        """Write the log with its fields.
+
+        Args:
+            set_fields: Sets this thread's log context; an empty mapping clears it.
+            take_over: Makes Dramatiq's command write the fields, if it started this process.
+        """
         self._set_fields = set_fields
+        self._take_over = take_over
+
+    def after_process_boot(self, broker: Broker) -> None:
+        """Have the fields written where Dramatiq's command writes."""
+        del broker
+        self._take_over()
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         """Enter the attempt's context."""

@@ -12,7 +12,9 @@ from dramatiq.errors import ActorNotFound, Retry
 from dramatiq.middleware import Middleware
 
 from helperhub.broker.message import ClaimedMessage, as_claimed
+from helperhub.broker.publishing import FOR_EVER
 from helperhub.middleware.history import text_of
+from helperhub.model.execution import AttemptError
 from helperhub.model.helper import HelperSpec
 from helperhub.model.retry import RetryPolicy, backoff
 from helperhub.model.verdict import Outcome, Verdict
@@ -44,10 +46,20 @@ class Retries(Middleware):
         """Leave the verdict of a failed attempt."""
         del result
         claimed = as_claimed(message)
-        if exception is None or claimed is None or claimed.verdict is not None:
+        if claimed is None or claimed.verdict is not None:
+            return
+        if exception is None:
+            if claimed.failed:
+                text = "a middleware rejected it"
+                claimed.verdict = Verdict(Outcome.DEAD, reason=text)
+                claimed.error = AttemptError("Rejected", text, attempt=claimed.record.attempt)
             return
         options = self._options(broker, claimed)
         try:
+            if "max_retries" in options and self._spec_of(claimed.record.helper) is None:
+                # Whoever sent it may not have had the actor: what the actor says here counts, as in Dramatiq.
+                retries = options["max_retries"]
+                claimed.record.max_attempts = FOR_EVER if retries is None else int(retries) + 1
             claimed.verdict = _decide(claimed, exception, options)
         except Exception as error:  # noqa: BLE001 - retry_when is the user's: a policy that fails never means "done"
             why = f"{type(error).__name__}: {text_of(error)}"

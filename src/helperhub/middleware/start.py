@@ -15,6 +15,11 @@ from helperhub.model.verdict import Outcome, Verdict
 class Start(Middleware):
     """Skips what went back to the queue meanwhile, and what expired between claim and start."""
 
+    @property
+    def actor_options(self) -> set[str]:
+        """The options that actors may set: Dramatiq's age limit is an expiry, which enqueueing works out."""
+        return {"max_age"}
+
     def before_process_message(self, broker: Broker, message: Any) -> None:
         """Note the start.
 

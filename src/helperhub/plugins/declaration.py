@@ -88,8 +88,12 @@ class Helper:
         return self.actor.send_with_options(args=(payload,), **options)
 
     def message(self, payload: Any = None) -> dramatiq.Message[Any]:
-        """Build a message without sending it."""
-        return self.actor.message(payload)
+        """Build a message without sending it, to compose: without a payload it takes the result before it."""
+        return self.message_with_options(payload)
+
+    def message_with_options(self, payload: Any = None, **options: Any) -> dramatiq.Message[Any]:
+        """Build a message with Dramatiq's message options, without sending it."""
+        return self.actor.message_with_options(args=() if payload is None else (payload,), **options)
 
     def __repr__(self) -> str:
         """Return ``Helper('weather')``."""

@@ -19,6 +19,7 @@ from helperhub.plugins.declaration import Declaration
 
 #: A scheduled helper that declares no expiry isn't started later than this after its due time.
 STANDARD_EXPIRY = timedelta(hours=1)
+_YEAR_MS = 365 * 86_400_000
 
 
 def build_spec(
@@ -134,4 +135,5 @@ def declare_actor(actor: Any) -> Declaration:
 
 
 def _from_ms(value: float | timedelta | None) -> timedelta | None:
-    return timedelta(milliseconds=value) if isinstance(value, int | float) else value
+    # Dramatiq's "no limit" is float("inf"); a year is as good.
+    return timedelta(milliseconds=min(value, _YEAR_MS)) if isinstance(value, int | float) else value

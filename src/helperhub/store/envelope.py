@@ -43,6 +43,14 @@ class Envelopes:
         self.signatures = signatures
         self.cipher = cipher
 
+    def require_key(self) -> None:
+        """Refuse to go on without a key, unless signing is switched off.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        self.signatures.require()
+
     def pack(self, execution_id: str, record: Record, envelope: Envelope) -> bytes:
         """Return the body that gives ``envelope`` to an execution, for its record's place.
 

@@ -7,6 +7,7 @@ record back keeps the places it doesn't know.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -212,8 +213,12 @@ def to_json(value: Any, *, what: str) -> bytes:
     Raises:
         InvalidPayload: It isn't JSON: sets, bytes, dates, numbers over 64 bits and the like.
     """
+    option = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+    with contextlib.suppress(TypeError):
+        return orjson.dumps(value, option=option)
     try:
-        return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
+        # Slower: numbers as keys become texts, as with the standard library.
+        return orjson.dumps(value, option=option | orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
         message = f"{what} can't be written as JSON: {error}."
         raise InvalidPayload(message, hint="Send numbers, texts, booleans, lists and dicts.") from error

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal, TextIO
 
+from dramatiq.compat import StreamablePipe
 from pythonjsonlogger.json import JsonFormatter
 
 from helperhub.model.instant import to_rfc3339
@@ -56,6 +57,22 @@ def setup_logging(*, level: str, format: LogFormat = "auto", stream: TextIO | No
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
     quiet_dramatiq()
+
+
+def take_over_dramatiqs_log(*, format: LogFormat = "auto") -> None:  # noqa: A002 - the setting's name
+    """Write records with their fields where Dramatiq's command lets a worker process write; level and place stay.
+
+    Does nothing in a process that the command didn't start, or that it was told to leave its log alone.
+
+    Args:
+        format: ``json``, or ``text``, which ``auto`` means here: the command itself writes lines for people.
+    """
+    streams = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
+    for handler in streams:
+        if isinstance(handler.stream, StreamablePipe):
+            handler.setFormatter(_json_formatter() if format == "json" else TextFormatter())
+            handler.addFilter(_add_context)
+            quiet_dramatiq()
 
 
 def quiet_dramatiq() -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -85,6 +86,7 @@ def build_hub(helpers: Helpers, *, url: str, settings: Mapping[str, str], plugin
         timezone=hub.settings.timezone,
         started_at=datetime.now(UTC),
     )
+    hub.broker.on_worker = _keep_nothing
     dramatiq.set_broker(hub.broker)
     if callable(helpers):
         helpers(registrar)
@@ -95,6 +97,10 @@ def build_hub(helpers: Helpers, *, url: str, settings: Mapping[str, str], plugin
     hub._plugins = Plugins(loaded=(registrar.finish(),))  # noqa: SLF001
     hub._declare(hub._plugins)  # noqa: SLF001
     return hub
+
+
+def _keep_nothing(worker: str, board: Path) -> None:
+    del worker, board  # its lease is long enough for any test
 
 
 @contextmanager

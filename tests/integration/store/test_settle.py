@@ -306,6 +306,16 @@ def test_member_of_a_group_that_is_forgotten_enqueues_nothing(store: Store) -> N
     assert store.client.exists(store.keys.record("callback"), store.key("group", "gone")) == 0
 
 
+def test_group_whose_count_was_damaged_doesnt_keep_its_members_from_ending(store: Store) -> None:
+    store.client.set(store.key("group", "g"), "damaged")
+    store.expected_strays = ("group:g",)
+    store.start("a")
+
+    assert store.settle("a", group=done_in("g", "a"))
+
+    assert store.status("a") == "s"
+
+
 def test_follow_up_whose_id_is_taken_gets_its_other_id_and_the_body_made_for_that(store: Store) -> None:
     store.publish("next")
     store.start("a")

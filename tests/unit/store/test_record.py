@@ -138,7 +138,11 @@ def test_payload_is_a_helpers_one_argument_or_all_of_an_actors(envelope: Envelop
     assert envelope.payload == payload
 
 
-@pytest.mark.parametrize("value", [{1, 2}, b"x", datetime(2026, 1, 1, tzinfo=UTC), 2**64, {1: 2}, 1j], ids=ascii)
+def test_numbers_as_keys_become_texts_as_with_the_standard_library() -> None:
+    assert to_json({1: {True: None, 2.5: "x"}}, what="The arguments") == b'{"1":{"true":null,"2.5":"x"}}'
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"x", datetime(2026, 1, 1, tzinfo=UTC), 2**64, {(1,): 2}, 1j], ids=ascii)
 def test_what_isnt_json_is_refused_with_its_name(value: Any) -> None:
     with pytest.raises(InvalidPayload, match="The arguments can't be written as JSON"):
         to_json(value, what="The arguments")

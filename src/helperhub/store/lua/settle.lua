@@ -35,8 +35,10 @@ end
 local function complete_member(group)
   if not group[1] then return end
   local key = P .. ':group:' .. group[1]
-  local size = tonumber(redis.call('HGET', key, 'size') or 0)
-  if size == 0 then return end
+  -- The outcome is carried out by now: a key of another type must not stop the script here.
+  local size = redis.pcall('HGET', key, 'size')
+  size = type(size) == 'string' and tonumber(size)
+  if not size then return end
   redis.call('HSET', key, 'm:' .. group[2], '')
   if redis.call('HLEN', key) > size then
     redis.call('DEL', key)
