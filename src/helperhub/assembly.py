@@ -174,6 +174,7 @@ class Assembly:
         )
         # Whoever supervises this process says so before it becomes a worker process.
         broker.on_worker = self._start_own_keeper
+        broker.on_no_worker = self._abandon_own_keeper
         return broker
 
     def load_plugins(self) -> Plugins:
@@ -263,6 +264,10 @@ class Assembly:
         return NoticeTargets(
             on.url, on.mail_to, on.mail_from, on.smtp_host, on.smtp_port, on.smtp_security, on.smtp_user, password
         )
+
+    def _abandon_own_keeper(self) -> None:
+        if self._own_keeper is not None:
+            self._own_keeper.abandon()
 
     def _start_own_keeper(self, worker: str, board: Path) -> None:
         lease = self.settings.worker.lease

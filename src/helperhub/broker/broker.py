@@ -109,6 +109,8 @@ class HelperHubBroker(JoinableBroker):
         self._live_queues: set[str] = set()
         #: Called when this process became a worker process, with its id and its board: the keeper begins here.
         self.on_worker: Callable[[str, Path], None] = _nothing
+        #: Called when it couldn't become one after all.
+        self.on_no_worker: Callable[[], None] = _not_at_all
 
     # -- publishing ---------------------------------------------------------------------------
 
@@ -282,6 +284,7 @@ class HelperHubBroker(JoinableBroker):
             self.claimer.start(queues)
         except HelperHubError:
             self._forget_worker(self.settler)
+            self.on_no_worker()
             raise
 
     def stop_worker(self) -> None:
@@ -370,6 +373,10 @@ def _full(publication: Publication, depth: str, went_in: int) -> QueueFull:
 
 def _log_unreadable(execution_id: str, error: CorruptRecord) -> None:
     _log.error("record_unreadable", extra={"execution_id": execution_id, "error": str(error)})
+
+
+def _not_at_all() -> None:
+    return
 
 
 def _nothing(worker: str, board: Path) -> None:

@@ -77,6 +77,13 @@ class OwnKeeper:
                 process.stdin.close()
         self._thread.join(timeout=5.0)
 
+    def abandon(self) -> None:
+        """End the keeper at once: the worker process never came into the registry, so there is nothing to hand out."""
+        self._stopping.set()
+        if self._process is not None:
+            self._process.kill()
+        self._thread.join(timeout=5.0)
+
     def _run(self) -> None:
         while self._process is not None:
             self._process.wait()
