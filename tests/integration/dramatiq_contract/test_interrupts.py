@@ -33,7 +33,9 @@ def test_time_limit_is_raised_in_the_actor(
 ) -> None:
     caught: list[type[BaseException]] = []
 
-    @dramatiq.actor(max_retries=0, **({"time_limit": 50} if where == "actor" else {}))
+    options: dict[str, Any] = {"time_limit": 50} if where == "actor" else {}
+
+    @dramatiq.actor(queue_name="default", max_retries=0, **options)
     def slow() -> None:
         try:
             spin(10)
@@ -41,7 +43,8 @@ def test_time_limit_is_raised_in_the_actor(
             caught.append(type(error))
             raise
 
-    message = slow.send_with_options(**({"time_limit": 50} if where == "message" else {}))
+    own: dict[str, Any] = {"time_limit": 50} if where == "message" else {}
+    message = slow.send_with_options(args=(), **own)
     join()
 
     assert caught == [TimeLimitExceeded]

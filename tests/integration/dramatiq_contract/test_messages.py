@@ -215,13 +215,13 @@ def test_unknown_option_of_an_actor_is_refused_as_by_dramatiq(broker: dramatiq.B
 
 def test_second_actor_of_one_name_is_refused_as_by_dramatiq(note: Any) -> None:
     with pytest.raises(ValueError, match="'note' is already registered"):
-        dramatiq.actor(lambda: None, actor_name="note")
+        dramatiq.actor(actor_name="note")(lambda: None)
 
 
 @pytest.mark.parametrize("name", ["a/b", "a#b", "a@b", "a b"])
 def test_name_that_would_be_an_instances_or_a_planned_id_is_refused(broker: dramatiq.Broker, name: str) -> None:
     with pytest.raises(InvalidHelper, match="can't be named so"):
-        dramatiq.actor(lambda: None, actor_name=name)
+        dramatiq.actor(actor_name=name)(lambda: None)
 
     assert broker.get_declared_actors() == set()
 

@@ -344,7 +344,7 @@ def test_middleware_sees_each_message_under_its_own_queue(broker: dramatiq.Broke
 
     broker.add_middleware(Looking())
     names = ["high", "default", "low", "mine"]
-    actors = [dramatiq.actor(lambda: 1, queue_name=name, actor_name=f"of_{name}") for name in names]
+    actors = [dramatiq.actor(queue_name=name, actor_name=f"of_{name}")(lambda: 1) for name in names]
     for actor in actors:  # all of their consumers are at work
         actor.send().get_result(block=True)
     seen.clear()

@@ -67,11 +67,14 @@ def test_message_past_its_age_is_never_run(
 ) -> None:
     ran: list[int] = []
 
-    @dramatiq.actor(**({"max_age": 1_000} if where == "actor" else {}))
+    options: dict[str, Any] = {"max_age": 1_000} if where == "actor" else {}
+
+    @dramatiq.actor(queue_name="default", **options)
     def note() -> None:
         ran.append(1)
 
-    message = note.send_with_options(**({"max_age": 1_000} if where == "message" else {}))
+    own: dict[str, Any] = {"max_age": 1_000} if where == "message" else {}
+    message = note.send_with_options(args=(), **own)
     clock = hub.scripts.keys.at("clock")
     hub.scripts.client.set(clock, int(hub.scripts.client.get(clock)) + 2_000)
     with working(hub):

@@ -36,7 +36,7 @@ def twice(hub: Hub, **options: Any) -> tuple[dramatiq.Actor[..., Any], list[int]
     runs: list[int] = []
     second = threading.Event()
 
-    @dramatiq.actor(**options)
+    @dramatiq.actor(queue_name="default", **options)
     def work() -> int:
         runs.append(1)
         run = len(runs)

@@ -55,7 +55,7 @@ def test_result_is_there_soon_after_the_message_has_run(add: Any, worker: dramat
 
 def test_result_can_be_asked_for_by_an_equal_message(add: Any, worker: dramatiq.Worker, broker: Any) -> None:
     message = add.send(1, 2)
-    same = dramatiq.Message(**message.asdict())
+    same: dramatiq.Message[int] = dramatiq.Message(**message.asdict())
 
     assert same.get_result(backend=broker.get_results_backend(), block=True) == 3
 

@@ -29,7 +29,7 @@ class Mine(Exception):
 
 
 def failing(runs: list[float], **options: Any) -> dramatiq.Actor[..., Any]:
-    @dramatiq.actor(**options)
+    @dramatiq.actor(queue_name="default", **options)
     def broken(error: str = "Mine", delay: int | None = None) -> None:
         runs.append(time.monotonic())
         if error == "Retry":
@@ -111,7 +111,7 @@ def test_throws_that_is_no_exception_class_is_refused_where_it_is_declared(
 @pytest.mark.parametrize("option", ["throws", "retry_when", "retry_policy"])
 def test_what_only_an_actor_can_have_is_refused_on_a_message(broker: dramatiq.Broker, option: str) -> None:
     with pytest.raises(UsageError, match=f"A message for 'broken' has the option {option}"):
-        failing([]).send_with_options(**{option: "KeyError"})
+        failing([]).send_with_options(args=(), kwargs={}, delay=None, **{option: "KeyError"})
 
 
 def test_message_whose_throws_got_past_the_check_costs_no_thread(
