@@ -37,10 +37,11 @@ def test_claim_that_the_worker_lost_sight_of_is_handed_out_again(
         renewing = threading.Thread(target=_renew, args=(hub, keep_alive))
         renewing.start()
         claimer = hub.broker.claimer
-        assert claimer is not None
+        assert isinstance(claimer, Claimer)
         with monkeypatch.context() as lost:
             # As if the reply of a claim had been dropped after it was taken for good.
-            lost.setattr(claimer, "_hand_over", lambda execution_id, raw: claimer._audit._known.pop(execution_id))
+            forget = claimer._audit._known.pop
+            lost.setattr(claimer, "_hand_over", lambda execution_id, raw: forget(execution_id))
             message = note.send(1)
             wait_until(lambda: hub.executions.get(message.message_id).status is Status.RUNNING)
 
