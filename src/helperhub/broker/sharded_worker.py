@@ -98,8 +98,8 @@ class Claimers:
 
     @property
     def turns(self) -> int:
-        """Turns of the claimers' loops; it doesn't grow when all of them hang."""
-        return sum(member.turns for member in self._members)
+        """Turns of the slowest claimer's loop; it doesn't grow for long when one of them hangs."""
+        return min(member.turns for member in self._members)
 
     @property
     def last_claim_at(self) -> float:

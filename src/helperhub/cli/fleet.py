@@ -89,6 +89,9 @@ class Fleet:
         self._ready.pop(event.name, None)
         worker = self.keeper.worker_of(event.pid)
         if worker is not None:
+            if self.keeper.started(worker):
+                # It could work, and died of its work: making it wait longer each time would only hold up the rest.
+                self.children.forgive(event.name)
             cause = event.signal_name or f"exit code {event.returncode}"
             # What was asked to stop and didn't in time was killed for that, not by its work.
             innocent = event.then in (AfterExit.STOPPED, AfterExit.REPLACE)

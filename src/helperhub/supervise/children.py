@@ -201,6 +201,13 @@ class Children:
             child.replacing = True
             self.ask_to_stop([name], timeout=timeout)
 
+    def forgive(self, name: str) -> None:
+        """Start a dead child again after the first delay, as if it had died for the first time."""
+        waiting = self._waiting.get(name)
+        if waiting is not None:
+            waiting.failures = 1
+            waiting.due = min(waiting.due, time.monotonic() + waiting.spec.restart.delay(1).total_seconds())
+
     def age(self, name: str) -> timedelta:
         """Return how long ago a running child was started; 0 if it doesn't run."""
         child = self._running.get(name)

@@ -288,3 +288,19 @@ def test_children_end_within_two_seconds_when_their_supervisor_is_killed(
         wait_until(lambda: all(is_gone(pid) for pid in pids))
 
         assert time.monotonic() - killed < 2
+
+
+def test_child_that_is_forgiven_starts_again_after_the_first_delay(children: Children, tmp_path: Path) -> None:
+    """40 executions that each killed their process stopped a supervisor of two for minutes."""
+    slow = RestartPolicy(min_backoff=timedelta(milliseconds=20), max_backoff=timedelta(seconds=60))
+    children.start(python("dies", "import os; os.kill(os.getpid(), 9)", slow))
+    delays: list[timedelta] = []
+
+    while len(delays) < 5:
+        for event in children.run_once(timedelta(seconds=5)):
+            if isinstance(event, ChildRestarting):
+                delays.append(event.delay)
+                children.forgive("dies")
+
+    assert set(delays[1:]) == {timedelta(milliseconds=40)}
+    children.forgive("nobody")
