@@ -79,7 +79,7 @@ class Arena:
         }
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HELPERHUB_")},
-            "PYTHONPATH": f"{self.directory}{os.pathsep}{PLUGIN}",
+            "PYTHONPATH": os.pathsep.join([str(self.directory), str(PLUGIN), os.environ.get("PYTHONPATH", "")]),
             "CHAOS_EFFECTS": str(self.ledger.effects_file),
             "CHAOS_SCHEDULED": self._scheduled,
             **self.variables,

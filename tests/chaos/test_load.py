@@ -107,7 +107,7 @@ def test_memory_is_flat_when_as_much_ends_as_begins(size: int) -> None:
     assert max(later) < first + 200_000
 
 
-@sizes(small=4.0, full=20.0)
+@sizes(full=20.0)
 def test_execution_longer_than_its_interval_is_skipped_over_and_recorded(seed: int, size: float) -> None:
     with Arena(seed, scheduled="slow") as arena:
         arena.start_workers(processes=1)

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from tests.chaos.arena import Arena
 from tests.chaos.checker import check
 from tests.chaos.processes import wait_for
@@ -73,12 +72,9 @@ def test_schedulers_killed_at_any_moment_of_their_work_leave_no_time_out(seed: i
     assert times == [times[0] + timedelta(seconds=number) for number in range(len(times))]
 
 
-@pytest.mark.parametrize(
-    ("away", "missed"), [(timedelta(minutes=10), 10), (timedelta(hours=3), 180)], ids=["10m", "3h"]
-)
-@sizes(small=True)
+@sizes(small=(timedelta(hours=3), 180), full=(timedelta(minutes=10), 10), names="away,missed")
 def test_outage_of_all_schedulers_is_followed_by_one_late_run_and_a_record_of_each_missed_time(
-    seed: int, size: bool, away: timedelta, missed: int
+    seed: int, away: timedelta, missed: int
 ) -> None:
     with Arena(seed, scheduled="minute") as arena:
         arena.start_workers(processes=1)

@@ -61,7 +61,7 @@ def test_server_that_is_killed_loses_at_most_two_seconds_with_appendfsync_everys
     assert report.problems == []
 
 
-@sizes(small=3.0, full=20.0)
+@sizes(small=2.0, full=20.0)
 def test_server_that_comes_back_with_nothing_is_planned_for_again(seed: int, size: float) -> None:
     with Arena(seed, aof=False, scheduled="tick") as arena:
         arena.start_workers(processes=1)

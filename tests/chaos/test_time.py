@@ -42,7 +42,7 @@ if shifts:
 """
 
 
-@sizes(small=(4.0, "90"), full=(30.0, "90"), names="for_s,clock")
+@sizes(full=(30.0, "90"), names="for_s,clock")
 def test_machine_whose_clock_is_ahead_runs_nothing_early(seed: int, for_s: float, clock: str) -> None:
     run_with_clocks(seed, for_s, scheduler=clock, worker=f"-{clock}", scenario="clocks 90 s off")
 

@@ -16,7 +16,7 @@ from tests.chaos.sizes import sizes
 KILLED = ("success", "error")
 
 
-@sizes(small=(1500, 0.7, 4.0), full=(20_000, 2.0, 60.0), names="jobs,every_s,for_s")
+@sizes(small=(800, 0.7, 2.5), full=(20_000, 2.0, 60.0), names="jobs,every_s,for_s")
 def test_worker_processes_killed_at_random_lose_nothing(seed: int, jobs: int, every_s: float, for_s: float) -> None:
     with Arena(seed) as arena:
         arena.start_workers(processes=3)
@@ -54,7 +54,7 @@ def test_death_between_effect_and_settle_repeats_that_one_and_loses_none(
     assert min(len(found) for found in killers) >= 2
 
 
-@sizes(small=2, full=12)
+@sizes(small=1, full=12)
 def test_death_while_a_retry_is_settled_counts_the_attempt_once(seed: int, size: int) -> None:
     with Arena(seed) as arena:
         client = arena.hub.scripts.client
@@ -82,7 +82,7 @@ def test_death_while_a_retry_is_settled_counts_the_attempt_once(seed: int, size:
     assert attempts == {2}
 
 
-@sizes(small=(300, 1), full=(5000, 5), names="jobs,kills")
+@sizes(full=(5000, 5), names="jobs,kills")
 def test_supervisor_that_is_killed_takes_its_workers_along_and_another_goes_on(
     seed: int, jobs: int, kills: int
 ) -> None:
