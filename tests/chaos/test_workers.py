@@ -31,13 +31,14 @@ def test_worker_processes_killed_at_random_lose_nothing(seed: int, jobs: int, ev
     assert report.kills > 0
 
 
-@sizes(small=(5, 60), full=(40, 2000), names="deadly,neighbours")
+@sizes(small=(5, 60), full=(12, 2000), names="deadly,neighbours")
 def test_death_between_effect_and_settle_repeats_that_one_and_loses_none(
     seed: int, deadly: int, neighbours: int
 ) -> None:
     with Arena(seed) as arena:
         arena.start_workers(processes=2)
         ids = []
+        # Not too many: a worker process that dies again and again is started again ever later, up to 30 s.
         for _ in range(deadly):
             ids += arena.offer(1, {"dies": 1})
             arena.offer(neighbours // deadly, {"ms": 2})
@@ -54,7 +55,7 @@ def test_death_between_effect_and_settle_repeats_that_one_and_loses_none(
     assert min(len(found) for found in killers) >= 2
 
 
-@sizes(small=1, full=12)
+@sizes(small=1, full=6)
 def test_death_while_a_retry_is_settled_counts_the_attempt_once(seed: int, size: int) -> None:
     with Arena(seed) as arena:
         client = arena.hub.scripts.client

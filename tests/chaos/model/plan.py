@@ -54,8 +54,9 @@ class Plan:
         if action == "skip":
             del self.slots[slot]
             self.marks[slot] = "skip", 0, reason
-            self.model.entries[self.helper + slot] = Entry(self.helper)
-            self.model.finish(self.helper + slot, "k")
+            if self.helper + slot not in self.model.entries:
+                self.model.entries[self.helper + slot] = Entry(self.helper)
+                self.model.finish(self.helper + slot, "k")
             return 0
         at = self.model.now if action == "run" else due
         self.slots[slot] = at

@@ -14,7 +14,7 @@ from tests.chaos.model.machine import ScriptsBesideModel
 QUICK = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
-LONG = settings(QUICK, max_examples=1500, stateful_step_count=60)
+LONG = settings(QUICK, max_examples=600, stateful_step_count=60)
 #: For mutated scripts: the first difference will do, and the same steps each time.
 HUNT = settings(
     QUICK,

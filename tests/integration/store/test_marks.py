@@ -171,3 +171,17 @@ def test_marks_stay_when_the_helper_comes_back(store: Store) -> None:
     assert store.plan((SLOT, due)) == 0
 
     assert store.client.pttl(store.key("marks", "tidy")) == -1
+
+
+def test_skipping_a_time_whose_execution_is_there_already_leaves_that_as_it_is(store: Store) -> None:
+    """The record was overwritten as skipped, while its execution still stood in its queue."""
+    store.register()
+    due = store.now_ms() + 60_000
+    store.plan(("@20260101T000000Z", due))
+    store.publish("tidy@20260101T000000Z")
+
+    record = Record(helper="tidy")
+    answer = store.scripts.mark_plan("tidy", "@20260101T000000Z", "skip", due_ms=0, reason="no", record=record)
+
+    assert (answer, store.slots()) == (0, {})
+    assert store.status("tidy@20260101T000000Z") == "q"

@@ -23,7 +23,10 @@ local due = 0
 if action == 'skip' then
   redis.call('ZREM', plan, slot)
   redis.call('HSET', marks, slot, 'skip:0:' .. ARGV[5])
-  finish(helper .. slot, cmsgpack.unpack(ARGV[6]), SKIPPED, ARGV[5])
+  -- One that has a record already keeps it: it may be waiting, or in hand.
+  if load_record(helper .. slot) == nil then
+    finish(helper .. slot, cmsgpack.unpack(ARGV[6]), SKIPPED, ARGV[5])
+  end
 else
   due = action == 'run' and now or tonumber(ARGV[4])
   redis.call('ZADD', plan, due, slot)

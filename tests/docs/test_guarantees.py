@@ -1,0 +1,30 @@
+"""Every test that the page of guarantees names is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from tests.docs.conftest import DOCS, ROOT
+
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (DOCS / "guarantees.md").read_text())))
+
+
+def test_the_page_names_tests() -> None:
+    assert len(NAMED) > 30
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED)
+def test_test_behind_a_promise_is_there(path: str, name: str) -> None:
+    functions = [
+        node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.FunctionDef)
+    ]
+
+    assert not name or name in functions
+
+
+def test_every_row_of_promises_names_a_test() -> None:
+    rows = [line for line in (DOCS / "guarantees.md").read_text().splitlines() if re.match(r"\| (?!promise)[^-]", line)]
+
+    assert [row for row in rows if "`tests/" not in row] == []
