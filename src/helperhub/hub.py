@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from helperhub.assembly import Assembly
-from helperhub.errors import StoreRefused
+from helperhub.errors import StoreForbidden, StoreRefused
 from helperhub.model.execution import Execution, Trigger
 from helperhub.model.instant import epoch_ms
 from helperhub.plugins.declaration import Helper
@@ -178,11 +178,20 @@ class Hub(Assembly):
         return None
 
     def register(self, *, exclusive: bool = False, only_new: bool = False) -> HelperChange:
-        """Enter what the plugins declare into the catalogue; see `Helpers.register`."""
+        """Enter what the plugins declare into the catalogue; see `Helpers.register`.
+
+        A worker process whose Redis user may only read the catalogue leaves it to the schedulers.
+        """
         plugins = self.load_plugins()
         specs = [spec for plugin in plugins.loaded for spec in plugin.specs]
         spared = {plugin.distribution for plugin in plugins.quarantined}
-        return self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
+        try:
+            return self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
+        except StoreForbidden as error:
+            if not only_new:
+                raise
+            _log.warning("helpers_not_registered", extra={"error": error.message})
+            return HelperChange("", enabled=True, planned=0, removed=0)
 
     def register_if_room(self, *, exclusive: bool = False, only_new: bool = False) -> bool:
         """Do as `register`; False if Redis has no room for it now, which must not keep anybody from his work."""

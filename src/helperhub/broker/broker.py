@@ -25,14 +25,14 @@ from helperhub.broker.publishing import ProfileSource, build_publication, delay_
 from helperhub.broker.reports import Reports
 from helperhub.broker.sharded_worker import AnyClaimer, AnySettler, WorkerParts, build_worker
 from helperhub.broker.vitality import Vitality
-from helperhub.errors import CorruptRecord, HelperHubError, QueueFull, StoreError, UsageError
+from helperhub.errors import CorruptRecord, HelperHubError, QueueFull, StoreError, StoreForbidden, UsageError
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.bell import Bell
 from helperhub.store.board import Board
 from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions
 from helperhub.store.queues import Queues
-from helperhub.store.scripts import ID_TAKEN, Gone, Publication, Scripts
+from helperhub.store.scripts import ID_TAKEN, NOT_PERMITTED, Gone, Publication, Scripts
 
 _log = logging.getLogger("helperhub.broker")
 #: Publications in one call; bounds the time that the script holds Redis.
@@ -209,6 +209,9 @@ class HelperHubBroker(JoinableBroker):
                     answers[position] = answer
             went_in.update(position for position, (code, _) in enumerate(answers) if code == 1)
             for publication, (code, text) in zip(publications, answers, strict=True):
+                if code == NOT_PERMITTED:
+                    message = f"This process's Redis user may not enqueue into queue '{text}'."
+                    raise StoreForbidden(message, hint="'helperhub doctor --acl' prints the rules for each role.")
                 if code == -1:
                     raise _full(publication, text, already + len(went_in))
             return [text for _, text in answers]

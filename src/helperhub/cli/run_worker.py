@@ -116,5 +116,10 @@ def _wait_for_end(hub: Hub, stopping: threading.Event) -> None:
         idle_s = time.monotonic() - busy_at
         if settings.max_idle and idle_s >= settings.max_idle.total_seconds():
             return
-        if settings.burst and idle_s > 2 * _IDLE_LOOK_S and not any(queue.ready for queue in hub.queues.all()):
+        if settings.burst and idle_s > 2 * _IDLE_LOOK_S and not _has_ready(hub):
             return
+
+
+def _has_ready(hub: Hub) -> bool:
+    served = hub.settings.worker.queues
+    return any(queue.ready for queue in hub.queues.all() if not served or queue.name in served)

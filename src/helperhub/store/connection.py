@@ -208,5 +208,5 @@ def _from_answer(error: redis.ResponseError, text: str) -> StoreError:
 
 
 def _forbidden(what: str, why: str) -> StoreForbidden:
-    hint = "Check user and password in HELPERHUB_REDIS_URL, and what its ACL lets that user do."
+    hint = "Check user and password in HELPERHUB_REDIS_URL, and the user's rules: 'helperhub doctor --acl' prints them."
     return StoreForbidden(f"{what}: {why.rstrip('.')}.", hint=hint)

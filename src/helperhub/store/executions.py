@@ -82,7 +82,8 @@ class Executions:
     def open_ids_of(self, queues: Iterable[str], helpers: Iterable[str]) -> Iterator[str]:
         """Yield as `open_ids` what waits in these queues or is parked for these helpers."""
         for queue in queues:
-            yield from self._zset(self.keys.at("ready", queue))
+            for kind in ("suspects", "ready"):
+                yield from self._zset(self.keys.at(kind, queue))
             yield from (id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
         for helper in helpers:
             yield from self._zset(self.keys.at("parked", helper))

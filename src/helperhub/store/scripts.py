@@ -32,6 +32,8 @@ from helperhub.store.room import Room
 
 #: `Scripts.publish` enqueued nothing under an id that belongs to another call.
 ID_TAKEN = -2
+#: It enqueued nothing, for the Redis user may not put work into that queue.
+NOT_PERMITTED = -3
 
 
 @cache
@@ -100,7 +102,8 @@ class Scripts:
     def publish(self, publications: Sequence[Publication]) -> list[tuple[int, str]]:
         """Enqueue; per publication 1 and its id, 0 and its id (already there), or why not.
 
-        -1 and the depth: the queue is full; `ID_TAKEN` and the id: it belongs to another call.
+        -1 and the depth: the queue is full; `ID_TAKEN` and the id: it belongs to another call;
+        `NOT_PERMITTED` and the queue: this Redis user may not enqueue there.
         """
         answer = self._accept("publish", pack([publication.entry() for publication in publications]))
         return [(code, text.decode()) for code, text in answer]
@@ -225,6 +228,7 @@ def _due_row(row: list[bytes]) -> DueRow:
 
 __all__ = [
     "ID_TAKEN",
+    "NOT_PERMITTED",
     "Claimed",
     "Due",
     "DueRow",

@@ -17,6 +17,10 @@ local held, about = P .. ':held:' .. worker, P .. ':worker:' .. worker
 local LOOK_AGAIN = 10
 if not redis.call('ZSCORE', P .. ':workers', worker) then return {-1} end
 
+for i = 6, #ARGV do
+  if not may_enqueue(ARGV[i]) then return redis.error_reply("NOPERM this user may not serve queue '" .. ARGV[i] .. "'") end
+end
+
 local answer = {now, 0}
 local last = redis.call('HMGET', about, 'claim', 'claimed', 'alone')
 if last[1] == seq then

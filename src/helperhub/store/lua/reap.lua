@@ -31,11 +31,23 @@ local function hand_out(id, rec, cause, suspected, alone)
   return false
 end
 
+-- A user that serves some queues only leaves the work of others to those who may hand it out.
+local function may_hand_out(held, queues)
+  for queue in string.gmatch(queues or '', '[^,]+') do
+    if not may_enqueue(queue) then return false end
+  end
+  for i = 1, #held, 2 do
+    local rec = load_record(held[i])
+    if rec and not may_enqueue(rec[QUEUE]) then return false end
+  end
+  return true
+end
+
 local answer = {}
-for _, entry in ipairs(gone) do
-  local worker, cause, suspects = entry[1], entry[2], entry[3]
+local function reap(worker, cause, suspects)
   local held = redis.call('HGETALL', P .. ':held:' .. worker)
   local about = redis.call('HMGET', P .. ':worker:' .. worker, 'queues', 'alone')
+  if not may_hand_out(held, about[1]) then return end
   local is_suspect = {}
   for _, id in ipairs(suspects or {}) do is_suspect[id] = true end
   local handed, given_up = 0, 0
@@ -55,8 +67,10 @@ for _, entry in ipairs(gone) do
     for queue in string.gmatch(about[1], '[^,]+') do redis.call('ZREM', P .. ':idle:' .. queue, worker) end
   end
   redis.call('DEL', P .. ':held:' .. worker, P .. ':worker:' .. worker, P .. ':bell:' .. worker)
-  redis.call('SREM', P .. ':paused', 'worker:' .. worker)
+  if redis.acl_check_cmd('SREM', P .. ':paused', worker) then redis.call('SREM', P .. ':paused', 'worker:' .. worker) end
   if known == 1 or handed > 0 then answer[#answer + 1] = {worker, handed, given_up} end
 end
+
+for _, entry in ipairs(gone) do reap(entry[1], entry[2], entry[3]) end
 flush()
 return answer

@@ -24,9 +24,22 @@ local function enqueue_follow_ups(entries)
       id = other
       if other_body ~= '' then rec[BODY] = other_body end
     end
-    if load_record(id) == nil then
+    if load_record(id) == nil and may_enqueue(rec[QUEUE]) then
       rec[DUE] = now + delay
       enqueue(id, rec)
+    end
+  end
+end
+
+-- Whether the caller's Redis user may enqueue what follows; why not is added to the reason.
+local function check_follow_ups(v)
+  for _, entries in ipairs({v[9], v[10][4] or {}}) do
+    for _, entry in ipairs(entries) do
+      local queue = entry[3][QUEUE]
+      if not may_enqueue(queue) then
+        v[6] = v[6] .. " (not followed: this Redis user may not enqueue into '" .. queue .. "')"
+        return
+      end
     end
   end
 end
@@ -71,6 +84,7 @@ local function settle(v)
     return 0
   end
   if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end
+  check_follow_ups(v)
   out[#out + 1] = id
   local cancelled = some_cancelled and redis.call('SREM', P .. ':cancel', id) == 1
   if outcome == 'returned' then

@@ -1,0 +1,358 @@
+"""Redis users by role on a real server: each does its work, and nothing beyond."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from click.testing import CliRunner, Result
+
+from helperhub import Every, Helper, Hub, RetryPolicy, helper
+from helperhub.cli.main import command
+from helperhub.errors import StoreForbidden, StoreError
+from helperhub.model.execution import Status
+from helperhub.services.acl import Role, build_rules
+from helperhub.testing import find_strays
+from helperhub.testing.running import KNOWN_KEYS, build_hub, scheduling, working
+from helperhub.testing.server import ServerForTests
+
+SOON = timedelta(seconds=15)
+FAST = RetryPolicy(max_attempts=2, min_backoff=timedelta(milliseconds=10), max_backoff=timedelta(milliseconds=10))
+PLUGIN = """
+from helperhub import helper, hookimpl
+
+@helper(queue="reports")
+def report(ctx):
+    ctx.progress(1, 2, "half of it")
+    return ctx.payload
+
+@helper
+def pay(ctx):
+    return ctx.payload
+
+@hookimpl
+def helperhub_register(hub):
+    hub.add(report)
+    hub.add(pay)
+"""
+UrlOf = Callable[..., str]
+
+
+@helper(queue="reports", schedule=Every(timedelta(seconds=1)))
+def report(ctx: Any) -> Any:
+    return ctx.payload
+
+
+@helper(queue="reports", retry=FAST)
+def broken(ctx: Any) -> None:
+    message = "no such report"
+    raise LookupError(message)
+
+
+@helper
+def pay(ctx: Any) -> Any:
+    return ctx.payload
+
+
+HELPERS: tuple[Helper, ...] = (report, broken, pay)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerForTests]:
+    with ServerForTests() as server:
+        yield server
+
+
+@pytest.fixture
+def admin(server: ServerForTests) -> Iterator[Any]:
+    """The one who may do everything; afterwards the log of refusals is emptied."""
+    client = redis.Redis.from_url(server.url)
+    yield client
+    client.acl_log_reset()
+    client.close()
+
+
+@pytest.fixture
+def url_of(server: ServerForTests, admin: Any, hub_name: str) -> UrlOf:
+    """Makes the user of a role by the rules that doctor prints, and returns the URL it logs in with."""
+
+    def url_of(role: Role, *queues: str) -> str:
+        user = build_rules(role, hub_name, queues=queues, password="secret")
+        assert admin.execute_command(*user.command.split()) == b"OK"
+        return server.url.replace("unix://", f"unix://{user.user}:secret@")
+
+    return url_of
+
+
+@pytest.fixture
+def open_hub(hub_name: str, admin: Any) -> Iterator[Callable[[str], Hub]]:
+    opened: list[Hub] = []
+
+    def open_hub(url: str) -> Hub:
+        opened.append(build_hub(HELPERS, url=url, settings={"HELPERHUB_HUB": hub_name}))
+        return opened[-1]
+
+    yield open_hub
+    for hub in opened:
+        hub.broker.stop_worker()
+    strays = find_strays(admin, opened[0].scripts.keys)
+    for hub in opened:
+        hub.close()
+    assert strays == []
+
+
+def refusals(admin: Any) -> list[str]:
+    """What Redis has refused so far; who may not ask for its configuration does without."""
+    found = [f"{entry['username']}: {entry['context']} {entry['object']}" for entry in admin.acl_log()]
+    return [entry for entry in found if not entry.endswith("config|get")]
+
+
+def test_hub_runs_with_a_user_for_each_role_and_nothing_is_refused(
+    url_of: UrlOf, open_hub: Callable[[str], Hub], admin: Any
+) -> None:
+    planner, worker = open_hub(url_of(Role.SCHEDULER)), open_hub(url_of(Role.WORKER, "reports"))
+    web = open_hub(url_of(Role.WEB))
+    planner.register()
+
+    with scheduling(planner), working(worker, queues=["reports"]):
+        asked = web.wait(web.enqueue("report", {"n": 1}), timeout=SOON)
+        failed = web.wait(web.enqueue("broken"), timeout=SOON)
+        deadline = time.monotonic() + 15
+        while not any(found.trigger == "schedule" for found in web.records.finished()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        web.helpers.disable("report")
+        ((_, replayed),) = web.dead_letters.replay([failed.id])
+        web.wait(replayed, timeout=SOON)
+    planner.build_clock()
+    planner.scripts.trim("reports", "s", keep_ms=0, limit=100, bound_bytes=0)
+    planner.scripts.sweep("reports", start=0, limit=100)
+
+    assert (asked.status, failed.status) == (Status.SUCCESS, Status.ERROR)
+    assert refusals(admin) == []
+
+
+def test_worker_of_one_queue_cant_put_work_into_another(
+    url_of: UrlOf, open_hub: Callable[[str], Hub], admin: Any, server: ServerForTests
+) -> None:
+    whole, worker = open_hub(url_of(Role.SCHEDULER)), open_hub(url_of(Role.WORKER, "reports"))
+    whole.register()
+    keys = worker.scripts.keys
+
+    with pytest.raises(StoreForbidden, match="may not enqueue into queue 'default'"):
+        worker.enqueue("pay", 1_000_000)
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: worker.scripts.client.zadd(keys.at("ready", "default"), {"x": 1}),
+        lambda: worker.scripts.client.zadd(keys.at("delayed", "high"), {"3x": 1}),
+        lambda: worker.scripts.client.eval("return redis.call('ZADD', KEYS[1], 1, 'x')", 1, keys.at("ready", "high")),
+        lambda: worker.scripts.client.eval(
+            "return redis.call('ZADD', ARGV[1], 1, 'x')", 1, keys.prefix, keys.at("ready", "high")
+        ),
+        lambda: worker.scripts.client.hset(keys.at("catalogue"), "pay", "{}"),
+        lambda: worker.scripts.client.hset(keys.at("overrides"), "pay", "{}"),
+        lambda: worker.scripts.client.sadd(keys.at("paused"), "default"),
+        lambda: worker.scripts.client.set("helperhub", 1),
+    )
+    for raw in attempts:
+        with pytest.raises(redis.exceptions.ResponseError, match=r"NOPERM|ACL failure|permission"):
+            raw()
+
+    assert list(whole.records.waiting(["high", "default", "reports"])) == []
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_role_may_do_what_belongs_to_the_operator_of_redis(
+    role: Role, url_of: UrlOf, open_hub: Callable[[str], Hub]
+) -> None:
+    client: Any = open_hub(url_of(role)).scripts.client
+
+    for words in (
+        ("FLUSHALL",),
+        ("FLUSHDB",),
+        ("KEYS", "*"),
+        ("SCAN", "0"),
+        ("CONFIG", "GET", "*"),
+        ("CONFIG", "SET", "maxmemory", "1"),
+        ("ACL", "LIST"),
+        ("SHUTDOWN",),
+        ("SCRIPT", "FLUSH"),
+        ("CLIENT", "KILL", "TYPE", "normal"),
+        ("MONITOR",),
+        ("GET", "another-application"),
+    ):
+        with pytest.raises(redis.exceptions.ResponseError, match=r"permission"):
+            client.execute_command(*words)
+
+
+def test_worker_that_serves_a_queue_it_isnt_permitted_takes_nothing_and_says_so(
+    url_of: UrlOf, open_hub: Callable[[str], Hub], admin: Any
+) -> None:
+    worker = open_hub(url_of(Role.WORKER, "reports"))
+    worker.scripts.join("w", lease_ms=60_000, about={"queues": "reports,default"})
+    open_hub(url_of(Role.SCHEDULER)).register()
+    worker.enqueue("report", 1)
+
+    with pytest.raises(StoreError, match="may not serve queue 'default'"):
+        worker.scripts.claim("w", ["reports", "default"], number=1, want=9, will_wait=True, waited=False)
+
+    assert len(list(worker.records.waiting(["reports"]))) == 1
+    worker.executions.cancel(next(worker.records.waiting(["reports"])).id, reason="")
+    admin.zrem(worker.scripts.keys.at("workers"), "w")
+    admin.delete(worker.scripts.keys.at("worker", "w"))
+
+
+def test_worker_of_one_queue_leaves_the_work_of_a_dead_worker_of_another_to_others(
+    url_of: UrlOf, open_hub: Callable[[str], Hub]
+) -> None:
+    """A script that was refused halfway left an execution that was in no queue any more."""
+    whole, worker = open_hub(url_of(Role.SCHEDULER)), open_hub(url_of(Role.WORKER, "reports"))
+    whole.register()
+    paid = whole.enqueue("pay", 5)
+    whole.scripts.join("other", lease_ms=1, about={"queues": "default"})
+    whole.scripts.claim("other", ["default"], number=1, want=9, will_wait=False, waited=False)
+    time.sleep(0.01)
+
+    assert worker.scripts.reap() == []
+    assert [(reaped.worker, reaped.handed_out) for reaped in whole.scripts.reap()] == [("other", 1)]
+
+    assert whole.executions.get(paid).status is Status.QUEUED
+    whole.executions.cancel(paid, reason="")
+
+
+def test_what_follows_into_a_queue_that_isnt_permitted_is_left_out_with_the_reason(
+    url_of: UrlOf, open_hub: Callable[[str], Hub], admin: Any
+) -> None:
+    worker = open_hub(url_of(Role.WORKER, "reports"))
+    first = dramatiq.actor(actor_name="first", queue_name="reports", broker=worker.broker)(lambda: 1)
+    second = dramatiq.actor(actor_name="second", queue_name="low", broker=worker.broker)(lambda *args: args)
+
+    with working(worker, queues=["reports"]):
+        sent = (first.message() | second.message()).run()
+        end = worker.wait(sent.messages[0].message_id, timeout=SOON)
+
+    assert end.status is Status.SUCCESS
+    assert "may not enqueue into 'low'" in end.reason
+    assert [entry for entry in refusals(admin) if "lua" in entry] == []
+
+
+@pytest.fixture
+def environ(tmp_path: Path, hub_name: str) -> Mapping[str, str]:
+    """The environment of real processes that have a plugin."""
+    (tmp_path / "reporting.py").write_text(PLUGIN)
+    metadata = tmp_path / "helperhub_reporting-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: helperhub-reporting\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[helperhub]\nreporting = reporting\n")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELPERHUB_", "REDIS_"))}
+    return {
+        **kept,
+        "PYTHONPATH": str(tmp_path),
+        "HELPERHUB_HUB": hub_name,
+        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+    }
+
+
+def test_real_worker_process_with_the_user_of_one_queue_runs_that_queue(
+    url_of: UrlOf, environ: Mapping[str, str], admin: Any, hub_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(environ["PYTHONPATH"])
+    monkeypatch.setenv("HELPERHUB_REDIS_URL", url_of(Role.SCHEDULER))
+    planner = Hub.from_env([])
+    planner.register()
+    done, left = planner.enqueue("report", {"n": 1}), planner.enqueue("pay", 5)
+    argv = [sys.executable, "-m", "helperhub", "worker", "--processes", "1", "--queues", "reports", "--burst"]
+
+    ended = subprocess.run(
+        argv,
+        env={**environ, "HELPERHUB_REDIS_URL": url_of(Role.WORKER, "reports")},
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert planner.executions.get(done).status is Status.SUCCESS, ended.stderr
+    assert planner.executions.get(left).status is Status.QUEUED
+    assert refusals(admin) == []
+    planner.executions.cancel(left, reason="")
+    assert find_strays(admin, planner.scripts.keys) == []
+    planner.close()
+
+
+def test_read_only_user_sees_everything_and_changes_nothing(
+    url_of: UrlOf, open_hub: Callable[[str], Hub], admin: Any, hub_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = open_hub(url_of(Role.SCHEDULER))
+    whole.register()
+    waiting = whole.enqueue("report", 1)
+    planned = whole.plan.upcoming(helper="report")[-1].id
+    monkeypatch.setenv("HELPERHUB_HUB", hub_name)
+    monkeypatch.setenv("HELPERHUB_SIGNING__KEYS", KNOWN_KEYS)
+    monkeypatch.setenv("HELPERHUB_REDIS_URL", url_of(Role.READ_ONLY))
+
+    def call(*words: str) -> Result:
+        return CliRunner().invoke(command, [*words, "--json"], prog_name="helperhub")
+
+    before = sorted((key, admin.dump(key)) for key in admin.scan_iter(f"{whole.scripts.keys.prefix}*"))
+    seen = {
+        words: call(*words.split())
+        for words in (
+            "helpers list",
+            "helpers show report",
+            "executions list",
+            f"executions show {waiting}",
+            "plan list",
+            "dead list",
+            "queues list",
+            "workers list",
+            "trust status",
+        )
+    }
+    assert refusals(admin) == []
+    refused = {
+        words: call(*words.split())
+        for words in (
+            "helpers run report",
+            "helpers disable report",
+            f"executions cancel {waiting}",
+            f"plan skip {planned}",
+            "queues pause reports",
+            "queues purge reports",
+        )
+    }
+    after = sorted((key, admin.dump(key)) for key in admin.scan_iter(f"{whole.scripts.keys.prefix}*"))
+
+    assert {words: result.output for words, result in seen.items() if result.exit_code != 0} == {}
+    assert {words: result.exit_code for words, result in refused.items() if result.exit_code != 69} == {}
+    assert "doctor --acl" in json.loads(refused["queues pause reports"].stderr)["error"]["hint"]
+    assert after == before
+    whole.executions.cancel(waiting, reason="")
+
+
+def test_doctor_prints_rules_that_a_server_takes(server: ServerForTests, admin: Any, hub_name: str) -> None:
+    environ = {"HELPERHUB_HUB": hub_name, "HELPERHUB_REDIS_URL": server.url}
+
+    printed = CliRunner().invoke(
+        command, ["doctor", "--acl", "--queues", "reports"], env=environ, prog_name="helperhub"
+    )
+
+    lines = printed.stdout.splitlines()
+    assert [admin.execute_command(*line.split()) for line in lines] == [b"OK"] * len(Role)
+    made = admin.acl_getuser(f"helperhub-{hub_name}-worker")
+    assert "on" in made["flags"]
+    assert dataclasses.asdict(build_rules(Role.WORKER, hub_name))["user"] == f"helperhub-{hub_name}-worker"
