@@ -36,7 +36,7 @@ _WRITE = (
 _KEEP_ORDER = "incr persist lrem xdel zremrangebyscore"
 COMMANDS = {
     Role.SCHEDULER: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER}",
-    Role.WORKER: f"{_CONNECT} {_READ} {_WRITE} blpop",
+    Role.WORKER: f"{_CONNECT} {_READ} {_WRITE} blpop rpush ltrim",
     Role.WEB: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER}",
     Role.READ_ONLY: f"{_CONNECT} {_READ}",
 }
@@ -71,6 +71,7 @@ _KINDS = {
     "cancel": ("RW", "RW", "RW"),
     "group": ("RW", "RW", "RW"),
     "progress": ("R", "RW", "R"),
+    "log": ("R", "RW", "R"),
     "rev": ("RW", "R", "RW"),
     "catalogue": ("RW", "R", "RW"),
     "overrides": ("RW", "R", "RW"),

@@ -339,7 +339,8 @@ def test_read_only_user_sees_everything_and_changes_nothing(
 
     assert {words: result.output for words, result in seen.items() if result.exit_code != 0} == {}
     assert {words: result.exit_code for words, result in refused.items() if result.exit_code != 69} == {}
-    assert "doctor --acl" in json.loads(refused["queues pause reports"].stderr)["error"]["hint"]
+    error = json.loads(refused["queues pause reports"].stderr.splitlines()[-1])["error"]
+    assert (error["code"], "doctor --acl" in error["hint"]) == ("not_permitted", True)
     assert after == before
     whole.executions.cancel(waiting, reason="")
 
