@@ -68,8 +68,9 @@ def find_all() -> list[Finding]:
 def _echo_rules(roles: Sequence[str], queues: list[str]) -> None:
     from helperhub.services.acl import Role, build_rules  # noqa: PLC0415 - as above
 
-    hub = current_call().load_settings().settings.hub
-    users = [build_rules(Role(name), hub, queues=queues) for name in roles]
+    settings = current_call().load_settings().settings
+    shards = range(settings.shards)
+    users = [build_rules(Role(name), settings.hub, queues=queues, shards=shards) for name in roles]
     if wants_json():
         echo_document({"acl": [user.to_document() for user in users]})
         return

@@ -25,6 +25,8 @@ class Role(StrEnum):
 
 #: What a client says to get and keep a connection.
 _CONNECT = "auth hello ping select client|setinfo client|setname multi exec discard time info"
+#: And what one of a Cluster says to find its way.
+_CLUSTER = "cluster|slots cluster|shards command asking"
 _READ = (
     "get mget strlen exists hget hgetall hmget hkeys hlen hexists smembers sismember smismember srandmember lrange "
     "zrange zrevrange zrangebyscore zscore zcard xrange xrevrange xlen"
@@ -66,12 +68,14 @@ _KINDS = {
     "ended": ("RW", "RW", "RW"),
     "of": ("RW", "RW", "RW"),
     "dead": ("RW", "RW", "RW"),
+    "untold": ("RW", "RW", "RW"),
     "unlisted": ("RW", "R", "RW"),
     "history": ("RW", "RW", "RW"),
     "cancel": ("RW", "RW", "RW"),
     "group": ("RW", "RW", "RW"),
     "progress": ("R", "RW", "R"),
     "log": ("R", "RW", "R"),
+    "synced": ("RW", "RW", "RW"),
     "rev": ("RW", "R", "RW"),
     "catalogue": ("RW", "R", "RW"),
     "overrides": ("RW", "R", "RW"),
@@ -83,8 +87,20 @@ _COLUMN = {Role.SCHEDULER: 0, Role.WORKER: 1, Role.WEB: 2}
 #: Kinds of which one key is shared by all; the others have parts behind.
 _SINGLE = frozenset(
     {
-        *("clock", "draining", "queues", "paused", "workers", "schedulers", "dead", "unlisted", "history", "cancel"),
-        *("rev", "catalogue", "overrides", "planned", "plan"),
+        *(
+            "clock",
+            "draining",
+            "queues",
+            "paused",
+            "workers",
+            "schedulers",
+            "dead",
+            "untold",
+            "unlisted",
+            "history",
+            "cancel",
+        ),
+        *("synced", "rev", "catalogue", "overrides", "planned", "plan"),
     }
 )
 
@@ -139,7 +155,8 @@ def build_rules(
             patterns.append(f"~{keys.prefix}")
         patterns += [f"~{keys.at(*parts)}" for kind in written for parts in _parts(kind, role, queues)]
         patterns.append(f"%R~{keys.at('*')}")
-    commands = [f"+{name}" for name in COMMANDS[role].split()]
+    words = COMMANDS[role].split() + (_CLUSTER.split() if len(shards) > 1 else [])
+    commands = [f"+{name}" for name in words]
     rules = ("reset", "on", f">{password}", *patterns, *commands)
     return UserRules(role, f"helperhub-{hub}-{role.value}", rules)
 

@@ -37,6 +37,10 @@ SOCKET_TIMEOUT_S = 5.0
 _SENTINEL_TIMEOUT_S = 1.0
 #: A `redis.Redis`. redis-py types every reply as a union of all shapes it may have; the readers know theirs.
 Client = Any
+_CERTIFICATE = (
+    "Name the file of the authority that signed its certificate in HELPERHUB_REDIS_URL, "
+    "as ?ssl_ca_certs=/path/ca.pem, and the host as the certificate does."
+)
 
 
 def build_client(url: str, *, retries: int = 3) -> Client:
@@ -178,8 +182,11 @@ def store_errors() -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError) as error:
         if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
             raise _forbidden(_LOGIN, str(error)) from error
-        message = f"Redis can't be reached: {error}."
-        raise StoreUnavailable(message, hint="Check that it runs, and HELPERHUB_REDIS_URL.") from error
+        message = f"Redis can't be reached: {str(error).rstrip('.')}."
+        hint = (
+            _CERTIFICATE if "CERTIFICATE_VERIFY_FAILED" in message else "Check that it runs, and HELPERHUB_REDIS_URL."
+        )
+        raise StoreUnavailable(message, hint=hint) from error
     except redis.ResponseError as error:
         raise _from_answer(error, _IN_PIPELINE.sub("", str(error))) from error
     except redis.exceptions.RedisClusterException as error:

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 from helperhub import Every, Helper, Hub, RetryPolicy, helper
 from helperhub.cli.main import command
-from helperhub.errors import StoreForbidden, StoreError
+from helperhub.errors import StoreError, StoreForbidden
 from helperhub.model.execution import Status
 from helperhub.services.acl import Role, build_rules
 from helperhub.testing import find_strays
@@ -340,7 +340,7 @@ def test_read_only_user_sees_everything_and_changes_nothing(
     assert {words: result.output for words, result in seen.items() if result.exit_code != 0} == {}
     assert {words: result.exit_code for words, result in refused.items() if result.exit_code != 69} == {}
     error = json.loads(refused["queues pause reports"].stderr.splitlines()[-1])["error"]
-    assert (error["code"], "doctor --acl" in error["hint"]) == ("not_permitted", True)
+    assert (error["code"], "doctor --acl" in error["hint"]) == ("store_forbidden", True)
     assert after == before
     whole.executions.cancel(waiting, reason="")
 
