@@ -76,6 +76,7 @@ _KINDS = {
     "progress": ("R", "RW", "R"),
     "log": ("R", "RW", "R"),
     "synced": ("RW", "RW", "RW"),
+    "shards": ("RW", "R", "R"),
     "rev": ("RW", "R", "RW"),
     "catalogue": ("RW", "R", "RW"),
     "overrides": ("RW", "R", "RW"),
@@ -100,7 +101,7 @@ _SINGLE = frozenset(
             "history",
             "cancel",
         ),
-        *("synced", "rev", "catalogue", "overrides", "planned", "plan"),
+        *("synced", "shards", "rev", "catalogue", "overrides", "planned", "plan"),
     }
 )
 
