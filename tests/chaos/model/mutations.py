@@ -62,7 +62,7 @@ MUTATIONS = [
     Mutation(
         "settle enqueues a follow-up that is there already",
         "settle",
-        "    if load_record(id) == nil then\n      rec[DUE] = now + delay",
+        "    if load_record(id) == nil and may_enqueue(rec[QUEUE]) then\n      rec[DUE] = now + delay",
         "    if true then\n      rec[DUE] = now + delay",
         focus="publish_some claim_and_settle",
     ),

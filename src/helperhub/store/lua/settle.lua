@@ -84,8 +84,8 @@ local function settle(v)
     return 0
   end
   if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end
-  check_follow_ups(v)
   out[#out + 1] = id
+  check_follow_ups(v)
   local cancelled = some_cancelled and redis.call('SREM', P .. ':cancel', id) == 1
   if outcome == 'returned' then
     rec[DELIVERY] = rec[DELIVERY] - 1
