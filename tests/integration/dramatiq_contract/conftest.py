@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dramatiq
 import pytest
@@ -53,6 +54,6 @@ def join(broker: dramatiq.Broker, worker: dramatiq.Worker) -> Callable[[], None]
 
 
 @pytest.fixture
-def execution(hub: Hub) -> Callable[[dramatiq.Message], Execution]:
+def execution(hub: Hub) -> Callable[[dramatiq.Message[Any]], Execution]:
     """Returns what the hub says of a message."""
     return lambda message: hub.executions.get(message.message_id)

@@ -37,12 +37,16 @@ def target() -> dramatiq.Actor[..., Any]:
 def test_success_calls_back_with_message_and_result(calls: list[Any], join: Join, how: str) -> None:
     own: dict[str, Any] = {"actor's name": "callback", "actor itself": target()}
 
-    @dramatiq.actor(**({"on_success": own[how]} if how in own else {}))
-    def add(x: int, y: int) -> int:
+    options: dict[str, Any] = {"on_success": own[how]} if how in own else {}
+
+    def plus(x: int, y: int) -> int:
         return x + y
 
-    sent = {"message's name": "callback", "message's actor": target()}
-    message = add.send_with_options(args=(1, 2), **({"on_success": sent[how]} if how in sent else {}))
+    add = dramatiq.actor(actor_name="add", **options)(plus)
+
+    sent: dict[str, Any] = {"message's name": "callback", "message's actor": target()}
+    asked: dict[str, Any] = {"on_success": sent[how]} if how in sent else {}
+    message = add.send_with_options(args=(1, 2), **asked)
     join()
 
     ((data, result),) = calls
