@@ -1,8 +1,7 @@
 """Machines whose clocks are wrong, or jump: nothing runs early, and nothing is stolen.
 
 Only the wall clock of the processes is changed, from within (time-machine): Redis TIME, which decides, and the
-monotonic clock stay. libfaketime, which would change it for the system calls themselves, isn't used: no wheel of
-it holds the library.
+monotonic clock stay. What libfaketime would do, change it for the system calls themselves, isn't tried.
 """
 
 from __future__ import annotations
