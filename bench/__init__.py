@@ -1,0 +1,1 @@
+"""The benchmarks: HelperHub and its rivals, side by side; see README.md."""

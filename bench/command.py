@@ -1,0 +1,79 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import results
+from bench.experiments.flow import run_flow
+from bench.experiments.latency import run_latency
+from bench.machine import describe, state
+from bench.measures import MEASURES
+from bench.results import Rows
+from bench.sides import OURS, SIDES, Side
+from bench.sizes import SCALES, Sizes
+from bench.table import as_markdown
+
+Experiment = Callable[[Side, Sizes, dict[str, str]], tuple[dict[str, float], dict[str, str]]]
+
+EXPERIMENTS: dict[str, Experiment] = {"flow": run_flow, "latency": run_latency}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is asked for, print the table, and write everything where ``--out`` says."""
+    options = _parser().parse_args(arguments)
+    wanted = [MEASURES[name] for name in options.measures or MEASURES]
+    out: Path | None = options.out
+    rows = [] if options.only_show else measure(options, [found.experiment for found in wanted])
+    if out is not None:
+        rows = results.write(out, rows, keep=options.add)
+        wanted = list(MEASURES.values())
+    table = as_markdown(rows, wanted)
+    print(table)
+    if out is not None:
+        (out / "table.md").write_text(table)
+    return 0
+
+
+def measure(options: argparse.Namespace, experiments: Sequence[str]) -> Rows:
+    """Run each experiment with each side, turn about, and return the rounds."""
+    sides = [SIDES[name] for name in options.sides]
+    settings = dict(entry.split("=", 1) for entry in options.set)
+    machine = describe()
+    rows: Rows = []
+    for experiment in dict.fromkeys(experiments):
+        for number in range(options.rounds):
+            # Turn about, so that a machine that warms up or slows down favours nobody.
+            for side in sides if number % 2 == 0 else reversed(sides):
+                before = state()
+                print(f"{experiment}: {side.name}, round {number + 1}", file=sys.stderr)
+                given = settings if side.name == OURS else {}
+                figures, versions = EXPERIMENTS[experiment](side, SCALES[options.scale], given)
+                row = {"experiment": experiment, "side": side.name, "round": number + 1, **before}
+                rows.append({**row, "figures": figures, "versions": versions, "settings": given, "machine": machine})
+    return rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("measures", nargs="*", metavar="measure", help=", ".join(MEASURES) + "; none means all")
+    parser.add_argument("--sides", type=_sides, default=list(SIDES), help=", ".join(SIDES) + "; default: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", choices=SCALES, default="full", help="how much is done; full is what counts")
+    parser.add_argument("--out", type=Path, help="directory for results.json, table.md and plot.png")
+    parser.add_argument("--add", action="store_true", help="keep earlier rounds of the same, instead of replacing them")
+    parser.add_argument("--only-show", action="store_true", help="measure nothing: write table and plot anew")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of our side")
+    return parser
+
+
+def _sides(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in SIDES]
+    if unknown:
+        message = f"no side is named {', '.join(unknown)}; there are {', '.join(SIDES)}"
+        raise argparse.ArgumentTypeError(message)
+    return names

@@ -1,0 +1,1 @@
+"""What is done to a side; each experiment answers one or more measures."""

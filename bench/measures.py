@@ -1,0 +1,218 @@
+"""The measures by name: which experiment answers each, its figures, and what they must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bench.sides import OURS
+
+#: Medians: side, figure, value.
+Medians = Mapping[str, Mapping[str, float]]
+
+RIVAL = "dramatiq"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure of ours must reach.
+
+    Args:
+        text: As it is said in the table.
+        bound: Takes all medians and returns the number; None while what it needs isn't measured.
+    """
+
+    text: str
+    bound: Callable[[Medians], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number.
+
+    Args:
+        name: In the results.
+        label: In the table, with its unit.
+        targets: All must be reached.
+        lower_is_better: Else higher is.
+        digits: After the point, in the table.
+    """
+
+    name: str
+    label: str
+    targets: tuple[Target, ...] = ()
+    lower_is_better: bool = True
+    digits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What can be asked for on the command line.
+
+    Args:
+        name: Its word.
+        experiment: What is run for it; one run answers all measures of that experiment.
+        figures: What it shows.
+    """
+
+    name: str
+    experiment: str
+    figures: tuple[Figure, ...]
+
+
+def fixed(value: float, text: str) -> Target:
+    """Return a target that is a number."""
+    return Target(text, lambda _: value)
+
+
+def against(side: str, figure: str, factor: float, text: str) -> Target:
+    """Return a target that is a multiple of one side's figure."""
+
+    def bound(medians: Medians) -> float | None:
+        value = medians.get(side, {}).get(figure)
+        return None if value is None else value * factor
+
+    return Target(text, bound)
+
+
+def against_best(figure: str, factor: float, text: str, *, lower_is_better: bool) -> Target:
+    """Return a target that is a multiple of the best rival's figure."""
+
+    def bound(medians: Medians) -> float | None:
+        values = [found[figure] for side, found in medians.items() if side != OURS and figure in found]
+        if not values:
+            return None
+        return factor * (min(values) if lower_is_better else max(values))
+
+    return Target(text, bound)
+
+
+def _latency(gap_ms: int) -> tuple[Figure, ...]:
+    figures = []
+    for percentile in ("p50", "p99"):
+        name = f"latency_{gap_ms}ms_{percentile}_ms"
+        target = against_best(name, 1.0, "<= best rival", lower_is_better=True)
+        label = f"start after enqueue, one job every {gap_ms} ms, {percentile} (ms)"
+        figures.append(Figure(name, label, (target,), digits=2))
+    return tuple(figures)
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure(
+            "drain",
+            "flow",
+            (
+                Figure(
+                    "drain_per_s",
+                    "drain (jobs/s)",
+                    (
+                        against(RIVAL, "drain_per_s", 3.5, ">= 3.5 x Dramatiq -p 2 -t 8"),
+                        against_best("drain_per_s", 1.5, ">= 1.5 x best rival", lower_is_better=False),
+                    ),
+                    lower_is_better=False,
+                    digits=0,
+                ),
+            ),
+        ),
+        Measure(
+            "latency",
+            "latency",
+            (
+                *_latency(20),
+                *_latency(500),
+                Figure(
+                    "quiet_worker_percent",
+                    "quiet worker (% of a core)",
+                    (fixed(0.5, "<= 0.5"),),
+                    digits=2,
+                ),
+                Figure("quiet_server_percent", "Redis beside it (% of a core)", digits=2),
+            ),
+        ),
+        Measure(
+            "enqueue",
+            "flow",
+            (
+                Figure(
+                    "enqueue_one_per_s",
+                    "enqueue one by one (/s)",
+                    (against(RIVAL, "enqueue_one_per_s", 1.2, ">= 1.2 x Dramatiq"),),
+                    lower_is_better=False,
+                    digits=0,
+                ),
+                Figure(
+                    "enqueue_batch_per_s",
+                    "enqueue in batches of 500 (/s)",
+                    (
+                        fixed(60_000, ">= 60000"),
+                        against_best("enqueue_batch_per_s", 3.0, ">= 3 x best rival", lower_is_better=False),
+                    ),
+                    lower_is_better=False,
+                    digits=0,
+                ),
+            ),
+        ),
+        Measure(
+            "calls",
+            "flow",
+            (
+                Figure(
+                    "calls_per_execution",
+                    "Redis calls an execution, claim to record",
+                    (fixed(0.3, "<= 0.3"),),
+                    digits=2,
+                ),
+            ),
+        ),
+        Measure(
+            "memory",
+            "flow",
+            (
+                Figure("bytes_queued", "Redis bytes a queued job", (fixed(394, "<= 394"),), digits=0),
+                Figure("bytes_finished", "Redis bytes a finished job", (fixed(250, "<= 250"),), digits=0),
+            ),
+        ),
+        Measure(
+            "cpu",
+            "flow",
+            (
+                Figure(
+                    "worker_cpu_us",
+                    "worker CPU an execution (us)",
+                    (against(RIVAL, "worker_cpu_us", 0.6, "<= 0.6 x Dramatiq -p 2 -t 8"),),
+                    digits=0,
+                ),
+            ),
+        ),
+        Measure(
+            "ceiling",
+            "flow",
+            (
+                Figure("server_cpu_us", "Redis CPU an execution, with the job's INCR (us)"),
+                Figure("incr_cpu_us", "of which the INCR, measured alone (us)"),
+                Figure(
+                    "ceiling_per_s",
+                    "ceiling of one Redis (executions/s)",
+                    (fixed(40_000, ">= 40000"),),
+                    lower_is_better=False,
+                    digits=0,
+                ),
+            ),
+        ),
+    )
+}
+
+
+def reached(figure: Figure, medians: Medians) -> list[tuple[Target, float, bool]]:
+    """Return each target of ``figure`` whose bound is known: its number, and whether ours reaches it."""
+    ours = medians.get(OURS, {}).get(figure.name)
+    if ours is None:
+        return []
+    bounds = [(target, target.bound(medians)) for target in figure.targets]
+    return [
+        (target, bound, ours <= bound if figure.lower_is_better else ours >= bound)
+        for target, bound in bounds
+        if bound is not None
+    ]

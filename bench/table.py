@@ -1,0 +1,87 @@
+"""The results as markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bench.measures import Figure, Measure, Medians, reached
+from bench.results import Rows, medians, spreads
+from bench.sides import OURS, SIDES
+
+
+def as_markdown(rows: Rows, measures: Iterable[Measure]) -> str:
+    """Return ours against the targets, then all sides side by side, then how it was measured."""
+    found = medians(rows)
+    figures = [figure for measure in measures for figure in measure.figures if _is_known(figure, found)]
+    parts = []
+    if OURS in found:
+        parts.append(_ours(figures, found, rows))
+    if set(found) - {OURS}:
+        parts.append(_side_by_side(figures, found))
+    parts.append(_circumstances(rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _is_known(figure: Figure, found: Medians) -> bool:
+    return any(figure.name in of_side for of_side in found.values())
+
+
+def _ours(figures: list[Figure], found: Medians, rows: Rows) -> str:
+    spread = spreads(rows)
+    lines = ["| measure | HelperHub | lowest to highest | must reach | reached |", "|---|---:|---:|---|---|"]
+    for figure in figures:
+        value = found[OURS].get(figure.name)
+        if value is None:
+            continue
+        low, high, _ = spread[OURS, figure.name]
+        said = [
+            (f"{target.text} = {_number(bound, figure)}", "yes" if good else "**no**")
+            for target, bound, good in reached(figure, found)
+        ]
+        targets = "; ".join(text for text, _ in said)
+        goods = "; ".join(word for _, word in said)
+        interval = f"{_number(low, figure)} to {_number(high, figure)}"
+        lines.append(f"| {figure.label} | {_number(value, figure)} | {interval} | {targets} | {goods} |")
+    return "\n".join(lines)
+
+
+def _side_by_side(figures: list[Figure], found: Medians) -> str:
+    sides = [name for name in SIDES if name in found]
+    compared = [figure for figure in figures if sum(figure.name in found[side] for side in sides) > 1]
+    header = "| measure | " + " | ".join(SIDES[side].label for side in sides) + " |"
+    lines = [header, "|---|" + "---:|" * len(sides)]
+    for figure in compared:
+        cells = (_number(found[side][figure.name], figure) if figure.name in found[side] else "" for side in sides)
+        lines.append(f"| {figure.label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _circumstances(rows: Rows) -> str:
+    newest: dict[str, Any] = max(rows, key=lambda row: row["at"])
+    loads = [row["load"][0] for row in rows]
+    rounds = [found[2] for found in spreads(rows).values()]
+    versions = {
+        (side.label, name, row["versions"][name])
+        for row in rows
+        if (side := SIDES.get(row["side"])) and side.name != OURS
+        for name in row["versions"]
+        if name not in {"redis", "hiredis"}
+    }
+    named = ", ".join(sorted({f"{name} {version}" for _, name, version in versions}))
+    machine = newest["machine"]
+    dates = sorted({row["at"][:10] for row in rows})
+    changed = " with changes" if machine["changed"] else ""
+    where = f"{machine['cores']} cores, Python {machine['python']}, {machine['server']}"
+    loads_said = f"load of the machine when a round began {min(loads):.1f} to {max(loads):.1f}"
+    lines = [
+        f"{where}, {' and '.join(dates)}; commit {machine['commit']}{changed} at the newest.",
+        f"Medians of {min(rounds)} to {max(rounds)} rounds, turn about; {loads_said}.",
+    ]
+    if named:
+        lines.append(f"Rivals: {named}.")
+    return "\n".join(lines)
+
+
+def _number(value: float, figure: Figure) -> str:
+    return f"{value:,.{figure.digits}f}".replace(",", " ")
