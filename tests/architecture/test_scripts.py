@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from helperhub.store.scripts import PARTS
+
 PACKAGE = Path(__file__).parents[2] / "src" / "helperhub"
-LUA = sorted((PACKAGE / "store" / "lua").glob("*.lua"))
-SCRIPTS = [path for path in LUA if path.stem != "prelude"]
+LUA = sorted((PACKAGE / "store" / "lua").rglob("*.lua"))
+SCRIPTS = [path for path in LUA if path.parent.name != "parts"]
 #: What adds is refused when Redis is full; all else frees, finishes or only reads, and goes on.
 REFUSED_WHEN_FULL = {"publish", "plan", "enqueue_due", "mark_plan", "open_group", "register", "replay", "rewrite"}
 
@@ -55,8 +57,32 @@ def test_head_of_a_script_names_keys_arguments_and_answer(path: Path) -> None:
         assert number in named or any(int(number) >= first for first in rest), f"ARGV[{number}]"
 
 
-def test_prelude_says_what_the_one_key_is() -> None:
-    assert "-- KEYS[1] is" in (PACKAGE / "store/lua/prelude.lua").read_text()
+def test_base_says_what_the_one_key_is() -> None:
+    assert "-- KEYS[1] is" in (PACKAGE / "store/lua/parts/base.lua").read_text()
+
+
+@by_name
+def test_script_uses_the_parts_that_define_what_it_calls_and_no_others(path: Path) -> None:
+    defined = {
+        part.stem: set(re.findall(r"^local function (\w+)", part.read_text(), re.MULTILINE))
+        for part in LUA
+        if part.parent.name == "parts"
+    }
+    assert set(defined) == set(PARTS)
+    head, body = head_and_body(path)
+    found = re.search(r"^-- Uses: (.*)$", head, re.MULTILINE)
+    used = {"base", *(found[1].split() if found else ())}
+
+    needed, text = {"base"}, body
+    while more := {name for name, functions in defined.items() if name not in needed and calls(text, functions)}:
+        needed |= more
+        text += "".join((PACKAGE / f"store/lua/parts/{name}.lua").read_text() for name in more)
+
+    assert used == needed
+
+
+def calls(text: str, functions: set[str]) -> bool:
+    return bool(functions & set(re.findall(r"\b(\w+)(?=\()", text)))
 
 
 def test_every_key_that_a_script_spells_is_in_the_table() -> None:

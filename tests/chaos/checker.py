@@ -181,8 +181,9 @@ class _Checker:
         for name in self.client.smembers(self.keys.at("queues")):
             queue = name.decode()
             for kind in "sf":
-                for _, values in self.client.xrange(self.keys.at("ended", queue, kind)):
-                    record = self.found.get(values[b"i"].decode())
+                entries = self.client.xrange(self.keys.at("ended", queue, kind))
+                for id_ in (id_ for _, values in entries for id_ in values[b"i"].decode().split("\0")):
+                    record = self.found.get(id_)
                     listed[queue, record.status if record else "?"] += 1
             counters = self.client.hgetall(self.keys.at("count", queue))
             for code, status in _FINAL.items():

@@ -32,7 +32,8 @@ _READ = (
     "zrange zrevrange zrangebyscore zscore zcard xrange xrevrange xlen"
 )
 _WRITE = (
-    "eval evalsha set del pexpire hset hsetnx hdel hincrby sadd srem lpush zadd zrem zpopmin zpopmax xadd waitaof wait"
+    "eval evalsha set setrange del pexpire hset hsetnx hdel hincrby sadd srem lpush zadd zrem zpopmin zpopmax xadd "
+    "waitaof wait"
 )
 #: Planning, registering, and ending the history.
 _KEEP_ORDER = "incr persist lrem xdel zremrangebyscore"

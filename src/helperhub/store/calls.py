@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from helperhub.store.record import Record
+from helperhub.store.record import Record, pack_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Publication:
 
     def entry(self) -> list[Any]:
         """Return what the scripts take."""
-        return [self.id, self.bound, self.record.places(), self.delay_ms, self.other_id, self.other_body]
+        return [self.id, self.bound, pack_record(self.record), self.delay_ms, self.other_id, self.other_body]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class PlanEntry:
     def entry(self) -> list[Any]:
         """Return what the script takes."""
         flat = [value for slot in self.slots for value in slot]
-        missed = [[id_, record.places(), status, reason] for id_, record, status, reason in self.missed]
+        missed = [[id_, pack_record(record), status, reason] for id_, record, status, reason in self.missed]
         return [self.helper, self.state, self.until_ms, self.oldest_stamp, flat, missed]
 
 

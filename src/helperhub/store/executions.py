@@ -17,8 +17,8 @@ from helperhub.store.keys import Keys
 from helperhub.store.record import ReadBody, Record, read_execution, unpack_record
 
 _CHUNK = 500
-#: A stream entry's id as two numbers, and the execution's id.
-_StreamRow = tuple[tuple[int, int], str]
+#: A stream entry's id as two numbers with the place in it, and the execution's id.
+_StreamRow = tuple[tuple[int, int, int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +190,7 @@ class Executions:
         while chunk := list(islice(iterator, _CHUNK)):
             yield from self.get_many(chunk)
 
-    def _stream(
-        self, key: str, since: datetime | None, until: datetime | None
-    ) -> Iterator[tuple[tuple[int, int], str]]:
+    def _stream(self, key: str, since: datetime | None, until: datetime | None) -> Iterator[_StreamRow]:
         low = "-" if since is None else str(epoch_ms(since))
         high = "+" if until is None else str(epoch_ms(until))
         while True:
@@ -200,7 +198,9 @@ class Executions:
                 entries = self.client.xrevrange(key, high, low, count=_CHUNK)
             for entry_id, values in entries:
                 ms, _, number = entry_id.decode().partition("-")
-                yield (int(ms), int(number)), values[b"i"].decode()
+                # Those that ended in one call stand together, oldest first.
+                for at, id_ in reversed([*enumerate(values[b"i"].decode().split("\0"))]):
+                    yield (int(ms), int(number), at), id_
             if len(entries) < _CHUNK:
                 return
             high = "(" + entries[-1][0].decode()

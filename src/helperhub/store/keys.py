@@ -17,12 +17,12 @@ of a shard live on one node and one script may touch any of them.
 | P:paused         | set    | queues and ``worker:<id>`` that claim nothing         | till resumed |
 | P:workers        | zset   | worker processes by the ms their lease ends           | till they leave or are reaped |
 | P:worker:<id>    | hash   | what a worker process says of itself                  | as its lease |
-| P:held:<id>      | hash   | executions in hand: id to claim token                 | as its lease |
+| P:held:<id>      | hash   | executions in hand: id to the number of the claim     | as its lease |
 | P:idle:<queue>   | zset   | workers that wait for a bell, by when they asked      | till rung or reaped |
 | P:bell:<id>      | list   | one entry rings that worker                           | 5 s |
 | P:schedulers     | zset   | schedulers by when they were last heard of, ms        | for ever, pruned |
 | P:count:<queue>  | hash   | counters: enqueued, one per final state, wait and run ms | for ever |
-| P:ended:<queue>:s| stream | finished ids, successes: the index by time            | result lifetime |
+| P:ended:<queue>:s| stream | finished ids, those of one call in one entry: the index by time | result lifetime |
 | P:ended:<queue>:f| stream | finished ids, all others                              | HELPERHUB_HISTORY__KEEP_FAILURES |
 | P:of:<helper>:s  | list   | ids of a helper's successes, newest first             | as the streams |
 | P:of:<helper>:f  | list   | ids of its other ends, newest first                   | as the streams |

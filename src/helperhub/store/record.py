@@ -1,27 +1,40 @@
 """The packed record: one execution as Redis holds it, from enqueue to the end of its history.
 
-A record is one byte of format version and a msgpack array; `lua/prelude.lua` names its places and
-must be changed together with `Record`. Places are only added at the end, and whoever writes a
-record back keeps the places it doesn't know.
+A record is numbers of a fixed size, which scripts change in place, the first being the format
+version; five names, each behind its length; what never changes, as msgpack behind its length; and
+what is said of it, msgpack too, which is empty until there is something to say.
+`lua/parts/record.lua` must be changed together with this module. Places are only added behind the
+others in the last two parts, and whoever writes a record back keeps the places it doesn't know. See
+docs/decisions/0001.
 """
 
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgpack
 import orjson
 
-from helperhub.errors import CorruptRecord, InvalidPayload
+from helperhub.errors import CorruptRecord, InvalidPayload, UsageError
 from helperhub.model.execution import AttemptError, Execution, Status, Trigger
 from helperhub.model.helper import Overlap
 from helperhub.model.instant import epoch_ms, from_ms
 
-FORMAT = b"\x01"
+FORMAT = b"\x02"
+#: Format, status, delivery, priority, lost, attempt, max_attempts, count, and six times of 48 bits.
+_NUMBERS = struct.Struct("<cBIBBIIIIHIHIhIHIHIH")
+NUMBERS_BYTES = _NUMBERS.size
+_LENGTH = struct.Struct("<I")
+_LOW = 0xFFFFFFFF
+#: Most bytes of a name, such as a helper's or a key.
+MAX_NAME_BYTES = 255
+#: The last instant that a record can hold, in the year 6429.
+MAX_MS = 2**47 - 1
 #: Versions of a body: its JSON as it is, or sealed.
 PLAIN_BODY, SEALED_BODY = b"\x01", b"\x02"
 #: 8 KiB an error (DESIGN, Keys); the traceback gives way first.
@@ -44,9 +57,10 @@ CODE_BY_STATUS = {status: code for code, status in _STATUS_BY_CODE.items()}
 
 @dataclass(slots=True)
 class Record:
-    """The places of a record, in order; times are epoch ms, 0 where there is none.
+    """The places of a record; times are epoch ms, 0 where there is none.
 
     ``expires_ms`` below 0 means that many ms after the due time that the script will give it.
+    ``key`` is what its concurrency and rate are counted by, ``unique`` the key that it alone may have.
     """
 
     status: str = "q"
@@ -62,7 +76,6 @@ class Record:
     attempt: int = 1
     max_attempts: int = 1
     delivery: int = 0
-    token: str = ""
     reason: str = ""
     trigger: str = Trigger.CODE.value
     replay_of: str = ""
@@ -74,18 +87,12 @@ class Record:
     overlap: str = ""
     count: int = 1
     lost: int = 0
-
-    def places(self) -> list[Any]:
-        """Return the array that scripts take and keep."""
-        return [getattr(self, name) for name in _PLACES]
+    key: str = ""
+    unique: str = ""
 
 
 #: Returns the envelope of an execution's record.
 ReadBody = Callable[[str, Record], "Envelope"]
-_PLACES = tuple(f.name for f in fields(Record))
-_TEXT_PLACES = tuple(f.name for f in fields(Record) if f.type == "str")
-_KINDS = {"int": int, "bytes": bytes, "list[bytes]": list}
-_TYPES = tuple((f.name, _KINDS[str(f.type)]) for f in fields(Record) if f.type != "str")
 
 
 def pack(value: Any) -> bytes:
@@ -95,6 +102,43 @@ def pack(value: Any) -> bytes:
     """
     packed: bytes = msgpack.packb(value, use_bin_type=False, unicode_errors="replace")
     return packed
+
+
+def pack_record(record: Record) -> bytes:
+    """Return ``record`` as scripts take and keep it.
+
+    Raises:
+        UsageError: A name has more than `MAX_NAME_BYTES` bytes.
+    """
+    r = record
+    constants = pack((r.call, r.trigger, r.replay_of, r.metadata, r.body))
+    due, enqueued, expires = min(r.due_ms, MAX_MS), r.enqueued_ms, min(r.expires_ms, MAX_MS)
+    started, finished, planned = r.started_ms, r.finished_ms, r.planned_ms
+    numbers = _NUMBERS.pack(
+        FORMAT,
+        ord(r.status),
+        r.delivery,
+        r.priority,
+        r.lost,
+        r.attempt,
+        min(r.max_attempts, _LOW),
+        r.count,
+        *(due & _LOW, due >> 32, enqueued & _LOW, enqueued >> 32, expires & _LOW, expires >> 32),
+        *(started & _LOW, started >> 32, finished & _LOW, finished >> 32, planned & _LOW, planned >> 32),
+    )
+    tail = pack((r.reason, r.result, r.errors)) if r.reason or r.result or r.errors else b""
+    names = b"".join([_name(r.helper), _name(r.queue), _name(r.overlap), _name(r.key), _name(r.unique)])
+    return b"".join((numbers, names, _LENGTH.pack(len(constants)), constants, tail))
+
+
+def _name(text: str) -> bytes:
+    if not text:
+        return b"\0"
+    raw = text.encode(errors="replace")
+    if len(raw) > MAX_NAME_BYTES:
+        message = f"'{text[:40]}...' is too long: it has {len(raw)} bytes, {MAX_NAME_BYTES} are allowed."
+        raise UsageError(message)
+    return len(raw).to_bytes(1) + raw
 
 
 def unpack_record(raw: bytes) -> Record:
@@ -107,18 +151,40 @@ def unpack_record(raw: bytes) -> Record:
         message = f"A record has format {raw[:1]!r}; this release reads {FORMAT!r}."
         raise CorruptRecord(message, hint="A newer release wrote it, or something else did.")
     try:
-        values = dict(zip(_PLACES, msgpack.unpackb(raw[1:], raw=True), strict=False))
-        for name in _TEXT_PLACES:
-            values[name] = values[name].decode()
-        record = Record(**values)
-    except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
+        return _unpack(raw)
+    except (ValueError, TypeError, AttributeError, IndexError, struct.error, msgpack.UnpackException) as error:
         message = f"A record can't be decoded: {error}."
         raise CorruptRecord(message) from error
-    wrong = [name for name, kind in _TYPES if type(values[name]) is not kind]
-    if wrong or not all(type(error) is bytes for error in record.errors):
-        message = f"A record holds values of another type: {', '.join(wrong) or 'errors'}."
-        raise CorruptRecord(message)
-    return record
+
+
+def _unpack(raw: bytes) -> Record:
+    numbers = _NUMBERS.unpack_from(raw)
+    _, status, delivery, priority, lost, attempt, max_attempts, count = numbers[:8]
+    d0, d1, e0, e1, x0, x1, s0, s1, f0, f1, p0, p1 = numbers[8:]
+    names, at = [], NUMBERS_BYTES
+    for _ in range(5):
+        end = at + 1 + raw[at]
+        names.append(raw[at + 1 : end].decode())
+        at = end
+    helper, queue, overlap, key, unique = names
+    end = at + 4 + _LENGTH.unpack_from(raw, at)[0]
+    if len(raw) < end:
+        message = "it is cut off"
+        raise ValueError(message)
+    call, trigger, replay_of, metadata, body = msgpack.unpackb(raw[at + 4 : end], raw=True)[:5]
+    reason, result, errors = msgpack.unpackb(raw[end:], raw=True)[:3] if len(raw) > end else (b"", b"", [])
+    if not (type(metadata) is type(body) is type(result) is bytes and type(errors) is list):
+        message = "a value is of another type"
+        raise TypeError(message)
+    if any(type(error) is not bytes for error in errors):
+        message = "an error is of another type"
+        raise TypeError(message)
+    return Record(
+        chr(status), helper, queue, priority,
+        p0 | p1 << 32, d0 | d1 << 32, e0 | e1 << 32, s0 | s1 << 32, f0 | f1 << 32, x0 | x1 << 32,
+        attempt, max_attempts, delivery, reason.decode(), trigger.decode(), replay_of.decode(), body, result, errors,
+        metadata, call.decode(), overlap, count, lost, key, unique,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +390,9 @@ __all__ = [
     "CODE_BY_OVERLAP",
     "CODE_BY_STATUS",
     "FORMAT",
+    "MAX_MS",
+    "MAX_NAME_BYTES",
+    "NUMBERS_BYTES",
     "PLAIN_BODY",
     "SEALED_BODY",
     "Envelope",
@@ -333,6 +402,7 @@ __all__ = [
     "pack",
     "pack_body",
     "pack_error",
+    "pack_record",
     "read_envelope",
     "read_execution",
     "read_plain_body",

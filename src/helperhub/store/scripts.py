@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +28,7 @@ from helperhub.store.calls import (
 )
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
-from helperhub.store.record import Record, pack
+from helperhub.store.record import Record, pack, pack_record
 from helperhub.store.room import Room
 
 #: `Scripts.publish` enqueued nothing under an id that belongs to another call.
@@ -36,12 +37,20 @@ ID_TAKEN = -2
 NOT_PERMITTED = -3
 
 
+LUA = resources.files("helperhub.store") / "lua"
+#: What a script builds on: ``base``, and what its line "Uses:" names, in this order.
+PARTS = ("base", "record", "waiting", "ending", "plan")
+_USES = re.compile(r"^-- Uses: (.*)$", re.MULTILINE)
+
+
 @cache
 def load_script(name: str) -> str:
-    """Return a script's text: its shebang line, the prelude, then the rest."""
-    folder = resources.files("helperhub.store") / "lua"
-    shebang, _, rest = (folder / f"{name}.lua").read_text().partition("\n")
-    return f"{shebang}\n{(folder / 'prelude.lua').read_text()}\n{rest}"
+    """Return a script's text: its shebang line, the parts it uses, then the rest."""
+    shebang, _, rest = (LUA / f"{name}.lua").read_text().partition("\n")
+    found = _USES.search(rest)
+    used = {"base", *(found[1].split() if found else ())}
+    parts = [(LUA / "parts" / f"{part}.lua").read_text() for part in PARTS if part in used]
+    return "\n".join((shebang, *parts, rest))
 
 
 @cache
@@ -106,7 +115,10 @@ class Scripts:
         `NOT_PERMITTED` and the queue: this Redis user may not enqueue there.
         """
         answer = self._accept("publish", pack([publication.entry() for publication in publications]))
-        return [(code, text.decode()) for code, text in answer]
+        return [
+            (given, publication.id) if isinstance(given, int) else (given[0], given[1].decode())
+            for given, publication in zip(answer, publications, strict=True)
+        ]
 
     def join(self, worker: str, *, lease_ms: int, about: Mapping[str, str]) -> int:
         """Register a worker process with its first lease; return Redis TIME in ms."""
@@ -152,7 +164,7 @@ class Scripts:
 
     def replay(self, replays: Sequence[tuple[str, str, Record]]) -> list[tuple[int, str]]:
         """Put finished executions (old id, new id, new record) back; see the script for the codes."""
-        answer = self._accept("replay", pack([[old, new, record.places()] for old, new, record in replays]))
+        answer = self._accept("replay", pack([[old, new, pack_record(record)] for old, new, record in replays]))
         return [(code, id_.decode()) for code, id_ in answer]
 
     def delete_dead(self, ids: Sequence[str]) -> int:
@@ -213,11 +225,11 @@ class Scripts:
 
     def mark_plan(self, helper: str, slot: str, action: str, *, due_ms: int, reason: str, record: Record) -> int:
         """Skip, move or run one planned time; return its due ms, 0 when skipped, -1 when it isn't planned."""
-        return int(self._run("mark_plan", helper, slot, action, due_ms, reason, pack(record.places())))
+        return int(self._run("mark_plan", helper, slot, action, due_ms, reason, pack_record(record)))
 
 
 def _due_rows(entries: Sequence[tuple[str, str, int, Record, str, str]]) -> bytes:
-    return pack([[helper, slot, due, rec.places(), code, why] for helper, slot, due, rec, code, why in entries])
+    return pack([[helper, slot, due, pack_record(rec), code, why] for helper, slot, due, rec, code, why in entries])
 
 
 def _due_row(row: list[bytes]) -> DueRow:

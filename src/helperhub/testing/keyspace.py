@@ -95,7 +95,7 @@ class _Keyspace:
         if kind == "held":
             return [raw.decode() for raw in self.client.hkeys(key)]
         if kind == "ended":
-            return [values[b"i"].decode() for _, values in self.client.xrange(key)]
+            return [id_ for _, values in self.client.xrange(key) for id_ in values[b"i"].decode().split("\0")]
         if kind == "of":
             return [raw.decode() for raw in self.client.lrange(key, 0, -1)]
         ids = [raw.decode() for raw in self.client.zrange(key, 0, -1)]

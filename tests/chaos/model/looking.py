@@ -17,7 +17,7 @@ def shown(record: Record) -> tuple[Any, ...]:
     """Return the places of a record that the model knows."""
     assert record.status in CODE_BY_STATUS.values()
     return (
-        record.status, record.queue, record.attempt, record.delivery, record.lost, record.token, record.due_ms,
+        record.status, record.queue, record.attempt, record.delivery, record.lost, record.due_ms,
         record.expires_ms, record.enqueued_ms, record.started_ms, record.finished_ms, record.overlap,
     )  # fmt: skip
 
@@ -62,5 +62,5 @@ def _read(kind: str, raw: Any) -> Any:
     if kind == "list":
         return [name.decode() for name in raw]
     if kind == "stream":
-        return [values[b"i"].decode() for _, values in raw]
+        return [id_ for _, values in raw for id_ in values[b"i"].decode().split("\0")]
     return {name.decode() for name in raw}

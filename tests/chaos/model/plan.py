@@ -75,7 +75,6 @@ class Plan:
         if id_ in self.model.entries:
             return 0
         if status != "q" or (entry.overlap == "s" and blocked):
-            entry.overlap = "" if status == "q" else entry.overlap
             self.model.entries[id_] = entry
             self.model.finish(id_, status if status != "q" else "k")
             return 3

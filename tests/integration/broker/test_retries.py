@@ -234,9 +234,9 @@ def test_very_long_backoff_doesnt_overflow(hub: Hub, end_of: EndOf) -> None:
     assert record is not None
     key = hub.scripts.keys.record(message.message_id)
     record.attempt = 40
-    from helperhub.store.record import FORMAT, pack  # noqa: PLC0415 - an execution tried 39 times already
+    from helperhub.store.record import pack_record  # noqa: PLC0415 - an execution tried 39 times already
 
-    hub.scripts.client.set(key, FORMAT + pack(record.places()))
+    hub.scripts.client.set(key, pack_record(record))
     with working(hub):
         while (execution := hub.executions.get(message.message_id)).attempt == 40 and not execution.status.final:
             pass

@@ -17,7 +17,7 @@ from dramatiq.results import ResultFailure
 from helperhub import Hub
 from helperhub.errors import InvalidHelper, UsageError
 from helperhub.model.execution import Execution, Status
-from helperhub.store.record import FORMAT, pack
+from helperhub.store.record import pack_record
 
 Join = Callable[[], None]
 ExecutionOf = Callable[[Any], Execution]
@@ -125,7 +125,7 @@ def test_message_whose_throws_got_past_the_check_costs_no_thread(
     envelope = hub.broker.envelopes.open(message.message_id, record)
     envelope.options.update(throws="KeyError", retry_when="yes", eta=2**53)
     record.body = hub.broker.envelopes.pack(message.message_id, record, envelope)
-    hub.scripts.client.set(hub.scripts.keys.record(message.message_id), FORMAT + pack(record.places()))
+    hub.scripts.client.set(hub.scripts.keys.record(message.message_id), pack_record(record))
     join()
 
     assert (len(runs), execution(message).status) == (2, Status.ERROR)

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import msgpack
 import pytest
 
+from helperhub.errors import CorruptRecord
+from helperhub.store.record import unpack_record
+
 if TYPE_CHECKING:
     from tests.integration.store.conftest import Store
 
-PLACES = 25
+NAMES = [b"tidy", b"default", b"", b"", b""]
+CONSTANTS = [b"", b"code", b"", b"", b""]
 
 
-def places(**changes: object) -> bytes:
-    """Return a whole record but for some places, given as ``p<number>`` counted from 0."""
-    values: list[object] = [b"q", b"tidy", b"default", 3, 0, 1, 1, 0, 0, 0, 1, 1, 0, b"", b"", b"code", b"", b"", b""]
-    values += [[], b"", b"", b"", 1, 0]
-    assert len(values) == PLACES
-    for name, value in changes.items():
-        values[int(name[1:])] = value
-    return b"\x01" + bytes(msgpack.packb(values, use_bin_type=False))
+def record(*, constants: object = CONSTANTS, said: object = None, length: int | None = None) -> bytes:
+    """Return a record, byte by byte as docs/decisions/0001 has it."""
+    numbers = struct.pack("<IBBIII", 0, 3, 0, 1, 1, 1)
+    times = b"".join(at.to_bytes(6, "little") for at in (1, 1, 0, 0, 0, 0))
+    names = b"".join(bytes([len(name)]) + name for name in NAMES)
+    packed = bytes(msgpack.packb(constants, use_bin_type=False))
+    tail = b"" if said is None else bytes(msgpack.packb(said, use_bin_type=False))
+    size = struct.pack("<I", len(packed) if length is None else length)
+    return b"\x02q" + numbers + times + names + size + packed + tail
 
 
 DAMAGED = {
     "empty": b"",
-    "another format": b"\x07" + places()[1:],
-    "no msgpack": b"\x01\xc1\xc1",
-    "cut off": places()[:-3],
-    "a map": b"\x01" + bytes(msgpack.packb({"status": "q"})),
-    "too few places": b"\x01" + bytes(msgpack.packb([b"q", b"tidy"])),
-    "a text for a time": places(p5=b"soon"),
-    "nothing for a number": places(p3=None),
-    "a number for a text": places(p1=7),
-    "a text for the errors": places(p19=b"boom"),
+    "another format": b"\x07" + record()[1:],
+    "cut off": record()[:-3],
+    "cut off in its numbers": record()[:40],
+    "cut off in its names": record()[:60],
+    "longer than it is": record(length=5000),
+}
+DAMAGED_BEHIND = {
+    "a map": record(constants={"status": "q"}),
+    "too few places": record(constants=[b"", b"code"]),
+    "a number for a text": record(constants=[7, *CONSTANTS[1:]]),
+    "nothing for a text": record(constants=[*CONSTANTS[:4], None]),
+    "no msgpack": record(length=4)[:-4] + b"\xc1\xc1\xc1\xc1",
+    "a text for the errors": record(said=[b"", b"", b"boom"]),
+    "a number for the reason": record(said=[1, b"", []]),
+    "no msgpack in its tail": record() + b"\xc1",
 }
 
 
 def test_record_of_these_places_can_be_read(store: Store) -> None:
     store.publish("a")
-    store.damage("a", places())
+    store.damage("a", record())
     store.join("w")
 
     assert store.claim_ids() == ["a"]
@@ -61,6 +73,28 @@ def test_damaged_record_is_set_aside_at_claim_and_its_neighbours_run(store: Stor
     assert store.settle("before", claim=1)
     assert store.settle("after", claim=1)
     assert store.counters()["enqueued"] == store.counters()["ended"] == 3
+
+
+@pytest.mark.parametrize("raw", DAMAGED_BEHIND.values(), ids=DAMAGED_BEHIND.keys())
+def test_record_that_only_its_worker_finds_damaged_is_a_dead_letter_and_its_neighbours_run(
+    store: Store, raw: bytes
+) -> None:
+    """Claiming looks at no more than it needs; what runs it decodes all of it, and gives it up if it can't."""
+    for id_ in ("before", "broken", "after"):
+        store.publish(id_)
+    store.damage("broken", raw)
+    store.join("w")
+    store.expected_strays = ("broken", "count:")
+
+    claimed = dict(store.claim().records)
+
+    with pytest.raises(CorruptRecord):
+        unpack_record(claimed["broken"])
+    store.settle("broken", "dead", reason="can't be decoded")
+    assert store.ids("dead") == ["broken"]
+    assert store.settle("before")
+    assert store.settle("after")
+    assert store.client.hlen(store.key("held", "w")) == 0
 
 
 def test_value_of_another_type_is_set_aside_at_claim(store: Store) -> None:

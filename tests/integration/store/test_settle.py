@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import struct
+from typing import TYPE_CHECKING, Any
 
+import msgpack
 import pytest
 
-from helperhub.store.record import Record
+from helperhub.store.record import NUMBERS_BYTES, Record, pack
 from helperhub.store.scripts import MemberDone, Publication, Settlement
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def test_final_outcome_ends_the_execution_with_its_reason(store: Store, outcome:
     assert store.settle("a", outcome, reason="because")
 
     record = store.record("a")
-    assert (record.status, record.reason, record.token) == (status, "because", "")
+    assert (record.status, record.reason) == (status, "because")
     assert record.finished_ms > 0
     assert store.counters()[status] == store.counters()["ended"] == 1
     assert store.client.hgetall(store.key("held", "w")) == {}
@@ -230,12 +232,12 @@ def test_counters_tell_how_long_executions_waited_and_ran(store: Store) -> None:
 
 
 def test_places_that_a_newer_release_added_survive_claim_and_settle(store: Store) -> None:
-    import msgpack  # noqa: PLC0415 - to write what no release has written yet
-
-    store.publish("a")
-    raw = store.client.get(store.keys.record("a"))
-    places = [*msgpack.unpackb(raw[1:], raw=True), b"new text", 7, [1, b"x"]]
-    store.client.set(store.keys.record("a"), raw[:1] + msgpack.packb(places, use_bin_type=False))
+    store.publish("a", reason="a tail")
+    start, constants, tail = parts_of(store, "a")
+    newer = pack([*constants, b"new text", 7, [1, b"x"]])
+    store.client.set(
+        store.keys.record("a"), start + struct.pack("<I", len(newer)) + newer + pack([*tail, b"newer still"])
+    )
     store.join("w")
 
     store.claim()
@@ -243,9 +245,20 @@ def test_places_that_a_newer_release_added_survive_claim_and_settle(store: Store
     store.claim()
     store.settle("a", "done")
 
-    kept = msgpack.unpackb(store.client.get(store.keys.record("a"))[1:], raw=True)
-    assert kept[-3:] == [b"new text", 7, [1, b"x"]]
+    _, constants, tail = parts_of(store, "a")
+    assert constants[-3:] == [b"new text", 7, [1, b"x"]]
+    assert tail[-1] == b"newer still"
     assert store.status("a") == "s"
+
+
+def parts_of(store: Store, id_: str) -> tuple[bytes, list[Any], list[Any]]:
+    """Return a record's numbers and names, its constants, and what is said of it."""
+    raw = store.client.get(store.keys.record(id_))
+    start = NUMBERS_BYTES
+    for _ in range(5):
+        start += 1 + raw[start]
+    end = start + 4 + struct.unpack_from("<I", raw, start)[0]
+    return raw[:start], msgpack.unpackb(raw[start + 4 : end], raw=True), msgpack.unpackb(raw[end:], raw=True)
 
 
 CALLBACK = Publication("callback", Record(helper="finish"), other_id="callback-2")

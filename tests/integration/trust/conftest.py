@@ -10,7 +10,7 @@ import pytest
 
 from helperhub import Hub
 from helperhub.model.execution import Execution
-from helperhub.store.record import FORMAT, Record, pack, unpack_record
+from helperhub.store.record import Record, pack_record, unpack_record
 from helperhub.testing import find_strays
 from helperhub.testing.running import build_hub
 
@@ -53,7 +53,7 @@ class Intruder:
         return unpack_record(self.client.get(self.keys.record(execution_id)))
 
     def write(self, execution_id: str, record: Record) -> None:
-        self.client.set(self.keys.record(execution_id), FORMAT + pack(record.places()))
+        self.client.set(self.keys.record(execution_id), pack_record(record))
 
     def change(self, execution_id: str, **places: Any) -> None:
         """Change places of a record that is there."""

@@ -9,9 +9,10 @@ import pytest
 
 from helperhub.services.acl import COMMANDS, Role, UserRules, build_rules
 from helperhub.store import keys as keys_module
+from helperhub.store.scripts import PARTS
 
 LUA = Path(str(keys_module.__file__)).parent / "lua"
-#: What each role runs; prelude comes with each.
+#: What each role runs; parts come with each.
 SCRIPTS = {
     Role.SCHEDULER: {"register", "plan", "due", "enqueue_due", "sweep", "trim", "reap", "publish"},
     Role.WORKER: {"join", "claim", "settle", "renew", "reap", "publish", "open_group", "report"},
@@ -34,10 +35,16 @@ def rules_of(role: Role, *, queues: tuple[str, ...] = ()) -> UserRules:
     return build_rules(role, "main", queues=queues)
 
 
+def _without_forget(part: str) -> str:
+    # What only ends the history, and no worker runs.
+    return (LUA / "parts" / f"{part}.lua").read_text().partition("local function forget(")[0]
+
+
 @pytest.mark.parametrize("role", SCRIPTS)
 def test_role_may_call_what_its_scripts_call(role: Role) -> None:
-    text = "".join((LUA / f"{name}.lua").read_text() for name in SCRIPTS[role])
-    # What only ends the history is in the prelude, and no worker runs it.
+    text = "".join(
+        (LUA / f"{name}.lua").read_text() + "".join(_without_forget(part) for part in PARTS) for name in SCRIPTS[role]
+    )
     called = {name.lower() for name in re.findall(r"redis\.p?call\('(\w+)'", text)}
 
     assert len(called) > 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helperhub.errors import CorruptRecord, InvalidPayload
+from helperhub.errors import CorruptRecord, InvalidPayload, UsageError
 from helperhub.model.execution import AttemptError, Status, Trigger
 from helperhub.store.record import (
     CODE_BY_STATUS,
-    FORMAT,
     MAX_ERROR_BYTES,
+    MAX_MS,
+    NUMBERS_BYTES,
     PLAIN_BODY,
     Envelope,
     Record,
@@ -24,6 +26,7 @@ from helperhub.store.record import (
     pack,
     pack_body,
     pack_error,
+    pack_record,
     read_envelope,
     read_execution,
     read_plain_body,
@@ -34,7 +37,7 @@ from helperhub.store.record import (
 
 TEXTS = st.text(max_size=30)
 BYTES = st.binary(max_size=30)
-MS = st.integers(0, 2**50)
+MS = st.integers(0, MAX_MS)
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -53,8 +56,9 @@ RECORDS = st.builds(
     planned_ms=MS,
     due_ms=MS,
     started_ms=MS,
-    expires_ms=st.integers(-(2**40), 2**50),
-    token=TEXTS,
+    expires_ms=st.integers(-(2**40), MAX_MS),
+    key=TEXTS,
+    unique=TEXTS,
     reason=TEXTS,
     trigger=st.sampled_from([trigger.value for trigger in Trigger]),
     body=BYTES,
@@ -67,12 +71,23 @@ RECORDS = st.builds(
 
 @given(RECORDS)
 def test_record_reads_back(record: Record) -> None:
-    assert unpack_record(FORMAT + pack(record.places())) == record
+    assert unpack_record(pack_record(record)) == record
 
 
 @given(RECORDS, st.lists(JSON, max_size=3))
 def test_record_with_places_of_a_newer_release_can_be_read(record: Record, more: list[Any]) -> None:
-    assert unpack_record(FORMAT + pack([*record.places(), *more])) == record
+    record.reason = record.reason or "so that there is a tail"
+    raw = pack_record(record)
+    start = NUMBERS_BYTES
+    for _ in range(5):
+        start += 1 + raw[start]
+    end = start + 4 + struct.unpack_from("<I", raw, start)[0]
+    constants, tail = msgpack.unpackb(raw[start + 4 : end], raw=True), msgpack.unpackb(raw[end:], raw=True)
+
+    newer = pack([*constants, *more])
+    newer_raw = raw[:start] + struct.pack("<I", len(newer)) + newer + pack([*tail, *more])
+
+    assert unpack_record(newer_raw) == record
 
 
 @given(st.binary(max_size=200))
@@ -83,7 +98,10 @@ def test_anything_else_is_said_to_be_no_record(raw: bytes) -> None:
 
 @given(RECORDS, st.data())
 def test_record_that_was_cut_off_is_said_to_be_no_record(record: Record, data: st.DataObject) -> None:
-    raw = FORMAT + pack(record.places())
+    record.reason = ""
+    record.result = b""
+    record.errors = []
+    raw = pack_record(record)
 
     with pytest.raises(CorruptRecord):
         unpack_record(raw[: data.draw(st.integers(0, len(raw) - 1))])
@@ -91,7 +109,7 @@ def test_record_that_was_cut_off_is_said_to_be_no_record(record: Record, data: s
 
 @pytest.mark.parametrize(
     "change",
-    [{"due_ms": b"soon"}, {"priority": None}, {"helper": 7}, {"errors": b"x"}, {"errors": [1]}, {"body": 1}],
+    [{"call": 7}, {"errors": b"x"}, {"errors": [1]}, {"body": 1}, {"result": 1}, {"metadata": None}],
     ids=str,
 )
 def test_record_with_a_value_of_another_type_is_said_to_be_no_record(change: dict[str, Any]) -> None:
@@ -100,7 +118,19 @@ def test_record_with_a_value_of_another_type_is_said_to_be_no_record(change: dic
         setattr(record, name, value)
 
     with pytest.raises(CorruptRecord):
-        unpack_record(FORMAT + msgpack.packb(record.places(), use_bin_type=False))
+        unpack_record(pack_record(record))
+
+
+def test_name_of_more_than_255_bytes_is_refused() -> None:
+    assert unpack_record(pack_record(Record(key="x" * 255))).key == "x" * 255
+    with pytest.raises(UsageError, match="256 bytes, 255 are allowed"):
+        pack_record(Record(key="x" * 256))
+
+
+def test_numbers_too_large_for_a_record_become_the_largest() -> None:
+    record = unpack_record(pack_record(Record(expires_ms=2**60, due_ms=2**60, max_attempts=2**40)))
+
+    assert (record.expires_ms, record.due_ms, record.max_attempts) == (MAX_MS, MAX_MS, 2**32 - 1)
 
 
 @given(args=st.lists(JSON, max_size=3), kwargs=st.dictionaries(TEXTS, JSON, max_size=3))

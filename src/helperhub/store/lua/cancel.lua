@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Stop executions: waiting ones at once, running ones by a mark that the helper sees.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  reason
 -- ARGV[2..] ids
@@ -21,5 +22,5 @@ for i = 2, #ARGV do
     answer[i - 1] = 'final'
   end
 end
-flush()
+end_call()
 return answer

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Take the most urgent work for a worker process's free threads.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  worker process's id
 -- ARGV[2]  number of this claim, counted by the worker; sending a claim again gives the same answer
@@ -9,7 +10,7 @@
 -- ARGV[6..] queues, most urgent first
 -- Answer   {now ms, ms at which to ask again or 0, id, packed record, id, packed record, ...},
 --          or {-1} when the worker isn't registered (its lease was lost)
--- Invariant: a claimed execution is in held:<worker> with this claim's token, and in no waiting set.
+-- Invariant: a claimed execution is in held:<worker> under this claim's number, and in no waiting set.
 -- Invariant: a suspect (LOST > 0) is all that its worker process holds.
 local worker, seq, want = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local held, about = P .. ':held:' .. worker, P .. ':worker:' .. worker
@@ -39,29 +40,29 @@ end
 local paused = redis.call('SMISMEMBER', P .. ':paused', 'worker:' .. worker, unpack(ARGV, 6))
 local suspended = paused[1] == 1
 
-local claimed, now_held, token = {}, {}, worker .. '.' .. seq
-local function take(id, rec)
-  rec[STATUS] = RUNNING
-  rec[DELIVERY] = rec[DELIVERY] + 1
-  rec[TOKEN] = token
-  local raw, n = save_record(id, rec), #answer
-  answer[n + 1], answer[n + 2] = id, raw
+local claimed, now_held = {}, {}
+local function take(id, raw, delivery)
+  local changed = struct.pack('<c1I4', RUNNING, delivery + 1)
+  redis.call('SETRANGE', P .. ':x:' .. id, 1, changed)
+  local n = #answer
+  answer[n + 1], answer[n + 2] = id, FORMAT .. changed .. string.sub(raw, 7)
   claimed[#claimed + 1] = id
   now_held[n - 1], now_held[n] = id, seq
 end
 
 local function consider(queue, id, score)
-  local rec = load_record(id)
-  if rec and rec[STATUS] == QUEUED then
-    if rec[EXPIRES] > 0 and rec[EXPIRES] < now and rec[DELIVERY] == 0 then
-      finish(id, rec, EXPIRED, 'not started before its expiry')
-    elseif rec[LOST] > 0 then
-      redis.call('ZADD', P .. ':suspects:' .. queue, score, id)
-    else
-      take(id, rec)
-    end
-  elseif rec == false then
-    quarantine(id, queue)
+  local raw = redis.call('GET', P .. ':x:' .. id)
+  if not raw then return end
+  local format, status, delivery, _, lost, _, _, _, _, _, expires, _, _, _, _, _, _, _, _, length, start =
+    struct.unpack(ALL, raw)
+  if format ~= FORMAT or #raw < start + length - 1 then error('not a record') end
+  if status ~= QUEUED then return end
+  if expires > 0 and expires < now and delivery == 0 then
+    finish(id, decode(raw), EXPIRED, 'not started before its expiry')
+  elseif lost > 0 then
+    redis.call('ZADD', P .. ':suspects:' .. queue, score, id)
+  else
+    take(id, raw, delivery)
   end
 end
 
@@ -82,7 +83,7 @@ local function take_suspect(queue)
   while popped[1] do
     local rec = load_record(popped[1])
     if rec and rec[STATUS] == QUEUED then
-      take(popped[1], rec)
+      take(popped[1], redis.call('GET', P .. ':x:' .. popped[1]), rec[DELIVERY])
       redis.call('HSET', about, 'alone', popped[1])
       return true
     end
@@ -134,5 +135,5 @@ elseif not free and not suspended then
 elseif ARGV[4] == '1' and not suspended then
   for i = 6, #ARGV do redis.call('ZADD', P .. ':idle:' .. ARGV[i], now, worker) end
 end
-flush()
+end_call()
 return answer

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Remove dead letters; their records stay in the history as long as other failures do.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1..] ids
 -- Answer   how many were removed
@@ -13,5 +14,5 @@ for _, id in ipairs(ARGV) do
     if unlisted or rec == false then forget(id, rec, 'f') end
   end
 end
-flush()
+end_call()
 return removed

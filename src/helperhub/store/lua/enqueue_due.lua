@@ -1,5 +1,6 @@
 #!lua
 -- Move due times from the plan to where they belong: ready, parked behind their helper's active one, or recorded.
+-- Uses: record waiting ending plan
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {helper, slot, due ms the scheduler has seen, record, status ('q' or a final one), reason}
 -- ARGV[2]  held = they are held in the plan of another shard, whose scheduler drops them there afterwards
@@ -8,7 +9,7 @@
 local held = ARGV[2] == 'held'
 local answer = {}
 for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local helper, slot, rec = entry[1], entry[2], entry[4]
+  local helper, slot, rec = entry[1], entry[2], new_record(entry[4])
   local id = helper .. slot
   local seen = not held and redis.call('ZSCORE', P .. ':plan:' .. helper, slot)
   if not held and (not seen or tonumber(seen) ~= entry[3]) then
@@ -49,5 +50,5 @@ for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
     end
   end
 end
-flush()
+end_call()
 return answer

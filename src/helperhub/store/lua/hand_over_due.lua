@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Hold due times while they are entered in another shard, or drop them from the plan once they are.
+-- Uses: plan
 -- KEYS[1]  the prefix of shard 0, where the plan is
 -- ARGV[1]  hold or drop
 -- ARGV[2]  msgpack array of {helper, slot, due ms the scheduler has seen}

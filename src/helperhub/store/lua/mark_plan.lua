@@ -1,12 +1,13 @@
 #!lua
 -- Carry out what a person decided about one planned time.
+-- Uses: record waiting ending plan
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  helper
 -- ARGV[2]  slot
 -- ARGV[3]  skip, move or run
 -- ARGV[4]  new due ms for move
 -- ARGV[5]  reason
--- ARGV[6]  packed record without its version byte, for the history when it is skipped
+-- ARGV[6]  record, for the history when it is skipped
 -- Answer   due ms it has now (0 = skipped), or -1 when it isn't planned (any more)
 -- Invariant: the mark outlives replanning, disabling and enabling.
 local helper, slot, action = ARGV[1], ARGV[2], ARGV[3]
@@ -25,7 +26,7 @@ if action == 'skip' then
   redis.call('HSET', marks, slot, 'skip:0:' .. ARGV[5])
   -- One that has a record already keeps it: it may be waiting, or in hand.
   if load_record(helper .. slot) == nil then
-    finish(helper .. slot, cmsgpack.unpack(ARGV[6]), SKIPPED, ARGV[5])
+    finish(helper .. slot, new_record(ARGV[6]), SKIPPED, ARGV[5])
   end
 else
   due = action == 'run' and now or tonumber(ARGV[4])
@@ -33,5 +34,5 @@ else
   redis.call('HSET', marks, slot, 'move:' .. string.format('%d', due) .. ':' .. ARGV[5])
 end
 refresh_plan(helper)
-flush()
+end_call()
 return due

@@ -1,5 +1,6 @@
 #!lua
 -- Enter due times in the plan; entering them twice changes nothing.
+-- Uses: record waiting ending plan
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {helper, state the planner has read, planned until ms, oldest stamp worth a mark,
 --          {slot, due ms, slot, due ms, ...}, records of missed times: {id, record, status, reason}, ...}
@@ -24,8 +25,7 @@ for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
     end
     for _, missed in ipairs(entry[6]) do
       if load_record(missed[1]) == nil then
-        missed[2][ENQUEUED] = 0
-        finish(missed[1], missed[2], missed[3], missed[4])
+        finish(missed[1], new_record(missed[2]), missed[3], missed[4])
       end
     end
     local marked = redis.call('HGETALL', marks)
@@ -47,5 +47,5 @@ for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
     answer[i] = added
   end
 end
-flush()
+end_call()
 return answer

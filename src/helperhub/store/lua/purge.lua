@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Empty a queue: what waits in it is recorded as cancelled. Never touches the dead letters.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  queue
 -- ARGV[2]  how many at most in this call
@@ -24,5 +25,5 @@ repeat
   if purged < limit then purge(P .. ':delayed:' .. queue, 2) end
 until purged == before or purged == limit
 rings[queue] = nil
-flush()
+end_call()
 return purged

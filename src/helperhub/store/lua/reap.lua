@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Hand out again what worker processes held that are gone, or whose lease is over.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {worker process's id, how it ended, suspects: ids, or false for all it held}:
 --          processes that are known to be gone, whatever their lease says
@@ -54,7 +55,7 @@ local function reap(worker, cause, suspects)
   for i = 1, #held, 2 do
     local id = held[i]
     local rec = load_record(id)
-    if rec and rec[STATUS] == RUNNING and rec[TOKEN] == worker .. '.' .. held[i + 1] then
+    if rec and rec[STATUS] == RUNNING then
       handed = handed + 1
       local lost = hand_out(id, rec, cause, not suspects or is_suspect[id] or false, about[2] == id)
       if lost then given_up = given_up + 1 end
@@ -72,5 +73,5 @@ local function reap(worker, cause, suspects)
 end
 
 for _, entry in ipairs(gone) do reap(entry[1], entry[2], entry[3]) end
-flush()
+end_call()
 return answer

@@ -1,5 +1,6 @@
 #!lua
 -- Write specs into the catalogue, or an operator's override beside one; planning starts anew where it must.
+-- Uses: plan
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  revision the writer has read; '' = any
 -- ARGV[2]  msgpack array of {helper, spec JSON ('' = leave, '-' = drop), override JSON ('' = leave, '-' = drop),

@@ -1,12 +1,13 @@
 #!lua
 -- Put finished executions back as new ones; a dead letter leaves the dead letters.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {old id, new id, new record}
 -- Answer   array of {code, id}: 1 replayed, 0 it was replayed before (its new id), -1 not final, -2 unknown
 -- Invariant: a dead letter is replayed once, however often and by whomever it is asked for.
 local answer = {}
 for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local old, id, rec = entry[1], entry[2], entry[3]
+  local old, id, rec = entry[1], entry[2], new_record(entry[3])
   local found = load_record(old)
   if not found then
     answer[i] = {-2, old}
@@ -22,10 +23,11 @@ for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
       if found[STATUS] == ERROR then
         redis.call('ZREM', P .. ':dead', old)
         found[REASON] = found[REASON] .. ' (replayed as ' .. id .. ')'
-        history_bytes = history_bytes - redis.call('STRLEN', P .. ':x:' .. old) + #save_record(old, found)
+        history_bytes = history_bytes - redis.call('STRLEN', P .. ':x:' .. old)
+        history_bytes = history_bytes + save_record(old, found)
         if redis.call('SREM', P .. ':unlisted', old) == 1 then
           -- Its time in the history was over but for being a dead letter: it gets another, to end with.
-          redis.call('XADD', P .. ':ended:' .. found[QUEUE] .. ':f', '*', 'i', old)
+          note(streams, found[QUEUE] .. ':f', old)
         end
       end
       rec[DUE] = now
@@ -34,5 +36,5 @@ for i, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
     end
   end
 end
-flush()
+end_call()
 return answer

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Keep what running executions say of themselves: progress and log lines.
+-- Uses: record
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {id, delivery, progress as JSON or '', array of log lines as JSON}
 -- ARGV[2]  how many log lines of one execution are kept

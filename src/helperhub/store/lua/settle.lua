@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Carry out verdicts: queue, record, history and counters change together, or not at all.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  worker process's id
 -- ARGV[2]  msgpack array of {id, claim number, outcome, started ms, delay ms, reason, result, error,
@@ -19,10 +20,10 @@ local OVERRUN_BACKOFF, MAX_OVERRUN_BACKOFF = 15000, 3600000
 -- Enqueue what follows from a verdict. An id that belongs to another call gives way to the entry's other id.
 local function enqueue_follow_ups(entries)
   for _, entry in ipairs(entries) do
-    local id, rec, delay, other, other_body = entry[1], entry[3], entry[4], entry[5], entry[6]
+    local id, rec, delay, other, other_body = entry[1], new_record(entry[3]), entry[4], entry[5], entry[6]
     if load_record(id) ~= nil and other ~= '' then
       id = other
-      if other_body ~= '' then rec[BODY] = other_body end
+      if other_body ~= '' then replace_body(rec, other_body) end
     end
     if load_record(id) == nil and may_enqueue(rec[QUEUE]) then
       rec[DUE] = now + delay
@@ -35,7 +36,7 @@ end
 local function check_follow_ups(v)
   for _, entries in ipairs({v[9], v[10][4] or {}}) do
     for _, entry in ipairs(entries) do
-      local queue = entry[3][QUEUE]
+      local queue = new_record(entry[3])[QUEUE]
       if not may_enqueue(queue) then
         v[6] = v[6] .. " (not followed: this Redis user may not enqueue into '" .. queue .. "')"
         return
@@ -61,35 +62,24 @@ local function complete_member(group)
   end
 end
 
--- What of the verdict was carried out before it failed stays; the rest must not be lost sight of.
-local function set_aside(id, reason)
-  redis.call('HDEL', held, id)
-  local rec = load_record(id)
-  if rec then
-    rec[STATUS], rec[REASON], rec[FINISHED], rec[TOKEN] = ERROR, reason, now, ''
-    save_record(id, rec)
-    redis.pcall('SREM', P .. ':active:' .. rec[HELPER], id)
-  end
-  quarantine(id, rec and not finished[id] and rec[QUEUE])
-  return reason
-end
-
-local function settle(v)
+-- Carry out a verdict; `claimed` is the number of the claim under which this worker has it in hand, if it has.
+local function settle(v, claimed)
   local id, outcome = v[1], v[3]
   local rec = load_record(id)
-  if not rec and redis.call('HGET', held, id) == v[2] then
+  if claimed ~= v[2] then return 0 end
+  if not rec then
     redis.call('HDEL', held, id)
     redis.call('SREM', P .. ':cancel', id)
     if rec == false then quarantine(id) end
     return 0
   end
-  if not rec or rec[STATUS] ~= RUNNING or rec[TOKEN] ~= worker .. '.' .. v[2] then return 0 end
+  if rec[STATUS] ~= RUNNING then return 0 end
   out[#out + 1] = id
   check_follow_ups(v)
   local cancelled = some_cancelled and redis.call('SREM', P .. ':cancel', id) == 1
   if outcome == 'returned' then
     rec[DELIVERY] = rec[DELIVERY] - 1
-    if v[5] > 0 then rec[DUE] = now + v[5] end
+    if v[5] > 0 then rec[DUE] = math.min(now + v[5], FAR) end
     rec[REASON] = v[6]
     if cancelled then finish(id, rec, CANCELLED, 'cancelled') else make_wait(id, rec) end
     return 1
@@ -118,7 +108,7 @@ local function settle(v)
     finish(id, rec, SUCCESS, v[6])
   elseif outcome == 'retry' and not cancelled then
     rec[ATTEMPT] = rec[ATTEMPT] + 1
-    rec[DUE] = now + v[5]
+    rec[DUE] = math.min(now + v[5], FAR)
     rec[REASON] = v[6]
     count(rec[QUEUE], 'retried')
     make_wait(id, rec)
@@ -138,12 +128,26 @@ local function settle(v)
   return 1
 end
 
+local verdicts = cmsgpack.unpack(ARGV[2])
+local ids = {}
+for i, v in ipairs(verdicts) do ids[i] = v[1] end
+local claims = redis.call('HMGET', held, unpack(ids))
+
 local answer = {}
-for i, v in ipairs(cmsgpack.unpack(ARGV[2])) do
+local function fail(i, why)
+  answer[i] = "its verdict can't be recorded: " .. why
+  redis.call('HDEL', held, ids[i])
+  set_aside(ids[i], answer[i])
+end
+for i, v in ipairs(verdicts) do
   -- One that can't be carried out must not take its neighbours' counts and bells with it.
-  local ok, code = pcall(settle, v)
-  answer[i] = ok and code or set_aside(v[1], "its verdict can't be recorded: " .. error_text(code))
+  local ok, code = pcall(settle, v, claims[i])
+  if ok then answer[i] = code else fail(i, error_text(code)) end
 end
 if #out > 0 then redis.call('HDEL', held, unpack(out)) end
+local failed = write_history()
+for i, id in ipairs(ids) do
+  if failed[id] and answer[i] == 1 then fail(i, failed[id]) end
+end
 flush()
 return answer

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Record as expired what waits past its expiry in queues that nobody serves.
+-- Uses: record waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  queue
 -- ARGV[2]  rank to begin at
@@ -21,5 +22,5 @@ for _, id in ipairs(ids) do
     expired = expired + 1
   end
 end
-flush()
+end_call()
 return {#ids < limit and -1 or start + limit - expired, expired}
