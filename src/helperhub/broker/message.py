@@ -11,7 +11,8 @@ from helperhub.broker.options import usable_options
 from helperhub.model.execution import AttemptError
 from helperhub.model.helper import split_key
 from helperhub.model.verdict import Verdict
-from helperhub.store.record import Envelope, Record, unpack_record
+from helperhub.store.body import Envelope
+from helperhub.store.record import Record, unpack_record
 from helperhub.store.scripts import MemberDone, Publication
 
 #: Returns what an execution was given, by its id and record; raises `CorruptRecord` for what mustn't run.

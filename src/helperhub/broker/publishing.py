@@ -16,8 +16,9 @@ from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import PRIORITIES, Overlap, priority_of_actor
 from helperhub.model.identity import new_execution_id
+from helperhub.store.body import Envelope, to_json, write_envelope
 from helperhub.store.envelope import Envelopes
-from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms, to_json, write_envelope
+from helperhub.store.record import CODE_BY_OVERLAP, Record, expiry_ms
 from helperhub.store.scripts import Publication
 
 #: ``max_retries=None`` is Dramatiq's "for ever".

@@ -22,7 +22,7 @@ from helperhub.broker.message import ClaimedMessage, as_claimed
 from helperhub.errors import InvalidPayload
 from helperhub.model.execution import AttemptError, Execution, Status
 from helperhub.model.verdict import Outcome, Verdict
-from helperhub.store.record import to_json
+from helperhub.store.body import to_json
 
 #: Pauses between two looks for a result, seconds.
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.01, 0.25

@@ -9,8 +9,9 @@ from helperhub.model.execution import Trigger
 from helperhub.model.helper import HelperSpec
 from helperhub.model.identity import PlannedId
 from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.store.body import Envelope
 from helperhub.store.envelope import Envelopes
-from helperhub.store.record import CODE_BY_OVERLAP, Envelope, Record, expiry_ms
+from helperhub.store.record import CODE_BY_OVERLAP, Record, expiry_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helperhub.errors import UntrustedRecord
-from helperhub.store.record import (
-    PLAIN_BODY,
-    SEALED_BODY,
-    Envelope,
-    Record,
-    pack_body,
-    read_envelope,
-    split_body,
-    write_envelope,
-)
+from helperhub.store.body import PLAIN_BODY, SEALED_BODY, Envelope, pack_body, read_envelope, split_body, write_envelope
+from helperhub.store.record import Record
 from helperhub.trust.encryption import Cipher, sealed_with
 from helperhub.trust.signing import MAC_BYTES, Signatures
 

@@ -14,7 +14,8 @@ from helperhub.model.execution import Status, Trigger
 from helperhub.model.helper import HelperSpec, Overlap
 from helperhub.model.instant import epoch_ms
 from helperhub.services.executions import ExecutionFilter
-from helperhub.store.record import Envelope, Record
+from helperhub.store.body import Envelope
+from helperhub.store.record import Record
 from helperhub.store.scripts import Gone, Publication, Settlement
 
 MINUTELY = {"": Every(timedelta(minutes=1))}

@@ -13,7 +13,7 @@ from helperhub.errors import UntrustedRecord
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import HelperSpec
 from helperhub.services.helpers import HelperUpdate
-from helperhub.store.record import SEALED_BODY, split_body
+from helperhub.store.body import SEALED_BODY, split_body
 from helperhub.testing.running import KNOWN_KEYS, working
 from helperhub.trust.keyring import new_key
 

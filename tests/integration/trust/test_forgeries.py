@@ -12,8 +12,8 @@ import pytest
 from helperhub import Hub
 from helperhub.errors import UntrustedRecord
 from helperhub.model.execution import Execution, Status
+from helperhub.store.body import PLAIN_BODY, Envelope, pack_body, split_body
 from helperhub.store.envelope import Envelopes
-from helperhub.store.record import PLAIN_BODY, Envelope, pack_body, split_body
 from helperhub.testing.running import working
 from helperhub.trust.encryption import no_cipher
 from helperhub.trust.keyring import HelperKeys, KeyRing, new_key

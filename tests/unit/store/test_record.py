@@ -14,25 +14,20 @@ from hypothesis import strategies as st
 
 from helperhub.errors import CorruptRecord, InvalidPayload, UsageError
 from helperhub.model.execution import AttemptError, Status, Trigger
+from helperhub.store.body import PLAIN_BODY, Envelope, pack_body, read_envelope, to_json, write_envelope
 from helperhub.store.record import (
     CODE_BY_STATUS,
     MAX_ERROR_BYTES,
     MAX_MS,
     NUMBERS_BYTES,
-    PLAIN_BODY,
-    Envelope,
     Record,
     expiry_ms,
     pack,
-    pack_body,
     pack_error,
     pack_record,
-    read_envelope,
     read_execution,
     read_plain_body,
-    to_json,
     unpack_record,
-    write_envelope,
 )
 
 TEXTS = st.text(max_size=30)
