@@ -58,6 +58,8 @@ class Arena:
         self.ledger = Ledger(self.directory / "effects.jsonl")
         self.kills = 0
         self.lost_leases = 0
+        #: The checker found that an invariant doesn't hold: the directory stays.
+        self.failed = False
         self._settings = dict(settings or {})
         self._scheduled = scheduled
         self._numbers = iter(range(10_000_000))
@@ -97,7 +99,7 @@ class Arena:
             producer.join(30)
         self.hub.close()
         self.server.__exit__(kind, error, trace)
-        if error is None:
+        if error is None and not self.failed:
             shutil.rmtree(self.directory)
 
     # -- processes

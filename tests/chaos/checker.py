@@ -103,6 +103,7 @@ def check(
         problems=problems[:20],
     )
     report.publish()
+    arena.failed = bool(problems)
     return report
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import redis
 
+from helperhub.errors import StoreError
+from helperhub.store.absence import Absence
 from helperhub.store.assurance import Assurance
 from helperhub.store.calls import (
     Claimed,
@@ -67,6 +69,7 @@ class Scripts:
         keys: The shard's keys.
         room: Refuses what adds while memory is short; None never does.
         assurance: What is waited for before new work counts as accepted; None waits for nothing.
+        absence: Whether Redis was away a moment ago.
 
     Every function raises `StoreUnavailable`, `StoreRefused` or `StoreError` as `store_errors` says.
     """
@@ -75,6 +78,7 @@ class Scripts:
     keys: Keys
     room: Room | None = None
     assurance: Assurance | None = None
+    absence: Absence = field(default_factory=Absence, compare=False)
 
     @property
     def each(self) -> tuple[Scripts, ...]:
@@ -129,9 +133,17 @@ class Scripts:
         return [worker.decode() for worker in self._run("renew", lease_ms, *workers)]
 
     def reap(self, gone: Sequence[Gone] = ()) -> list[Reaped]:
-        """Hand out again what worker processes held that are gone or whose lease is over."""
+        """Hand out again what worker processes held that are gone or whose lease is over.
+
+        Leases are left alone for a moment after Redis was away: their keepers renew them first.
+        """
         rows = [[one.worker, one.cause, False if one.suspects is None else list(one.suspects)] for one in gone]
-        return [Reaped(worker.decode(), handed, lost) for worker, handed, lost in self._run("reap", pack(rows))]
+        try:
+            answer = self._run("reap", pack(rows), int(self.absence.is_recent))
+        except StoreError:
+            self.absence.note()
+            raise
+        return [Reaped(worker.decode(), handed, lost) for worker, handed, lost in answer]
 
     def claim(
         self, worker: str, queues: Sequence[str], *, number: int, want: int, will_wait: bool, waited: bool

@@ -131,8 +131,9 @@ class Keeper:
         if not self._dead and now < self._renew_at:
             return []
         try:
-            handed = self._reap()
+            # First: whoever wakes late, as after a machine's sleep, must not end the leases of its own.
             self._renew()
+            handed = self._reap()
         except StoreError as error:
             if not self._failing:
                 _log.warning("keeper_delayed", extra={"error": str(error)})

@@ -80,6 +80,8 @@ def quiet_dramatiq() -> None:
     # httpx tells every request at info, with its URL.
     for name in ("dramatiq", "apscheduler", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of a turn that is left out because the last one goes on: every 400 ms while Redis is away.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     # dramatiq/worker.py logs "Failed to process message" with a traceback for every failed attempt, and
     # "Message was skipped" for every expired one, both with the arguments. Our "attempt_finished" says it
     # once, with the ids and without the payload. WorkerThread has no other record of this severity.

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from helperhub.errors import StoreUnavailable
+from helperhub.store.absence import GRACE_S, Absence
+from helperhub.store.connection import build_client
 from helperhub.store.queues import Queues
+from helperhub.store.scripts import Gone, Scripts
 
 if TYPE_CHECKING:
     from tests.integration.store.conftest import Store
@@ -40,6 +46,35 @@ def test_renewed_lease_keeps_the_work(store: Store) -> None:
     store.advance(20_000)
     assert store.reap() == []
     assert store.status("a") == "r"
+
+
+def test_leases_that_ended_while_redis_was_away_are_left_to_their_keepers_for_a_moment(store: Store) -> None:
+    """Whoever came back first ended the leases of worker processes that lived: all they did was done again."""
+    clock = [0.0]
+    absence = Absence(lambda: clock[0])
+    away = build_client("unix:///nowhere.sock", retries=0)
+    store.start("a")
+    store.advance(30_001)
+
+    with pytest.raises(StoreUnavailable):
+        Scripts(away, store.keys, absence=absence).reap()
+
+    found = Scripts(store.client, store.keys, absence=absence)
+    clock[0] = GRACE_S - 0.1
+    assert found.reap() == []
+    assert store.status("a") == "r"
+    clock[0] = GRACE_S
+    assert [one.worker for one in found.reap()] == ["w"]
+
+
+def test_worker_that_is_known_to_be_gone_is_reaped_at_once_whatever_was_away(store: Store) -> None:
+    absence = Absence()
+    absence.note()
+    store.start("a")
+
+    reaped = Scripts(store.client, store.keys, absence=absence).reap([Gone("w", "SIGKILL")])
+
+    assert [(one.worker, one.handed_out) for one in reaped] == [("w", 1)]
 
 
 def test_lease_of_a_reaped_worker_cant_be_renewed(store: Store) -> None:

@@ -4,14 +4,17 @@
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {worker process's id, how it ended, suspects: ids, or false for all it held}:
 --          processes that are known to be gone, whatever their lease says
+-- ARGV[2]  1 = leave leases alone that are over: Redis was away a moment ago, and nobody could renew them
 -- Answer   array of {worker id, executions handed out again, executions given up}
 -- Invariant: what a reaped worker still settles is stale, for its claims are gone.
 -- A suspect may have killed its process. It is next run alone (claim.lua); LOST is 1 for a suspect, and one more
 -- for each process that died while it ran alone there.
 local DEATHS_ALONE = 2
 local gone = cmsgpack.unpack(ARGV[1])
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', now, 'LIMIT', 0, 100)) do
-  gone[#gone + 1] = {worker, 'its lease ended', false}
+if ARGV[2] ~= '1' then
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', now, 'LIMIT', 0, 100)) do
+    gone[#gone + 1] = {worker, 'its lease ended', false}
+  end
 end
 
 local function hand_out(id, rec, cause, suspected, alone)
