@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import results
-from bench.experiments.flow import run_flow
-from bench.experiments.latency import run_latency
+from bench.environments import python_of
+from bench.experiments import EXPERIMENTS
 from bench.machine import describe, state
 from bench.measures import MEASURES
 from bench.results import Rows
-from bench.sides import OURS, SIDES, Side
-from bench.sizes import SCALES, Sizes
+from bench.sides import OURS, SIDES
+from bench.sizes import SCALES
 from bench.table import as_markdown
+from bench.world import ROOT
 
-Experiment = Callable[[Side, Sizes, dict[str, str]], tuple[dict[str, float], dict[str, str]]]
-
-EXPERIMENTS: dict[str, Experiment] = {"flow": run_flow, "latency": run_latency}
+PLOT_PINS = Path(__file__).parent / "plot.txt"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,23 +35,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table)
     if out is not None:
         (out / "table.md").write_text(table)
+    if out is not None and options.plot:
+        plot = [python_of("plot", PLOT_PINS), "-m", "bench.plot", str(out.resolve())]
+        subprocess.run(plot, cwd=ROOT, check=True)
     return 0
 
 
 def measure(options: argparse.Namespace, experiments: Sequence[str]) -> Rows:
     """Run each experiment with each side, turn about, and return the rounds."""
-    sides = [SIDES[name] for name in options.sides]
     settings = dict(entry.split("=", 1) for entry in options.set)
     machine = describe()
     rows: Rows = []
     for experiment in dict.fromkeys(experiments):
+        run, only = EXPERIMENTS[experiment].run, EXPERIMENTS[experiment].sides
+        sides = [SIDES[name] for name in options.sides if not only or name in only]
         for number in range(options.rounds):
             # Turn about, so that a machine that warms up or slows down favours nobody.
             for side in sides if number % 2 == 0 else reversed(sides):
                 before = state()
                 print(f"{experiment}: {side.name}, round {number + 1}", file=sys.stderr)
                 given = settings if side.name == OURS else {}
-                figures, versions = EXPERIMENTS[experiment](side, SCALES[options.scale], given)
+                figures, versions = run(side, SCALES[options.scale], given)
                 row = {"experiment": experiment, "side": side.name, "round": number + 1, **before}
                 rows.append({**row, "figures": figures, "versions": versions, "settings": given, "machine": machine})
     return rows
@@ -66,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="directory for results.json, table.md and plot.png")
     parser.add_argument("--add", action="store_true", help="keep earlier rounds of the same, instead of replacing them")
     parser.add_argument("--only-show", action="store_true", help="measure nothing: write table and plot anew")
+    parser.add_argument("--no-plot", dest="plot", action="store_false", help="no plot.png, which installs matplotlib")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of our side")
     return parser
 

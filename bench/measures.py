@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.sides import OURS
@@ -85,6 +85,31 @@ def against_best(figure: str, factor: float, text: str, *, lower_is_better: bool
         return factor * (min(values) if lower_is_better else max(values))
 
     return Target(text, bound)
+
+
+def _scaling() -> Iterator[Figure]:
+    for processes in (1, 2, 4, 8):
+        name = f"naps_{processes}"
+        several = "es" if processes > 1 else ""
+        what = f"jobs that wait 20 ms, {processes} process{several}"
+        yield Figure(f"{name}_per_s", f"{what} (jobs/s)", lower_is_better=False, digits=0)
+        target = fixed(0.9, ">= 0.9 of linear")
+        yield Figure(f"{name}_of_linear", f"{what}, of linear", (target,), lower_is_better=False, digits=2)
+        yield Figure(f"{name}_of_cores", f"{what}, share of the cores in use, Redis included", digits=2)
+
+
+def _backlog() -> Iterator[Figure]:
+    yield Figure("backlog_small_per_s", "drain of a small queue (jobs/s)", lower_is_better=False, digits=0)
+    yield Figure("backlog_small_script_p99_ms", "a script in Redis, small queue, p99 (ms)", digits=2)
+    for name, what in (("queued", "1,000,000 queued"), ("delayed", "100,000 delayed"), ("dead", "100,000 dead")):
+        target = fixed(0.9, ">= 0.9 of a small queue")
+        yield Figure(f"backlog_{name}_per_s", f"drain with {what} (jobs/s)", lower_is_better=False, digits=0)
+        yield Figure(
+            f"backlog_{name}_of_small", f"drain with {what}, of small", (target,), lower_is_better=False, digits=2
+        )
+        yield Figure(f"backlog_{name}_growth_mb", f"growth of all worker processes, {what} (MB)", (fixed(5, "< 5"),))
+        yield Figure(f"backlog_{name}_script_p99_ms", f"a script in Redis, {what}, p99 (ms)", digits=2)
+    yield Figure("backlog_delayed_latency_p99_ms", "start after enqueue beside 100,000 delayed, p99 (ms)", digits=2)
 
 
 def _latency(gap_ms: int) -> tuple[Figure, ...]:
@@ -198,6 +223,27 @@ MEASURES = {
                     (fixed(40_000, ">= 40000"),),
                     lower_is_better=False,
                     digits=0,
+                ),
+            ),
+        ),
+        Measure("scaling", "scaling", tuple(_scaling())),
+        Measure("backlog", "backlog", tuple(_backlog())),
+        Measure(
+            "start",
+            "start",
+            (Figure("start_s", "start of a worker to its first job (s)", (fixed(0.6, "<= 0.6"),), digits=2),),
+        ),
+        Measure(
+            "help",
+            "help",
+            (
+                Figure("help_s", "helperhub --help (s)", digits=3),
+                Figure("import_click_s", "python -c 'import click' (s)", digits=3),
+                Figure(
+                    "help_of_import_click",
+                    "--help, of a bare import of click",
+                    (fixed(2.0, "<= 2"),),
+                    digits=2,
                 ),
             ),
         ),

@@ -25,13 +25,12 @@ threads = [threading.Thread(target=send) for _ in range(8)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 """
-_INCR_COUNT = 2000
 _SETTLED_S = 1.2
 
 
 def run_flow(side: Side, sizes: Sizes, settings: dict[str, str]) -> tuple[dict[str, float], dict[str, str]]:
     """Return the figures of one round, and the versions that were measured."""
-    incr_cost_us()  # before anything else runs
+    incr_us = incr_cost_us(sizes.singles)  # before anything else runs
     count = max(100, int(side.jobs * sizes.share))
     with World(side, settings) as world:
         world.enqueue("each", "incr", 10)
@@ -43,7 +42,7 @@ def run_flow(side: Side, sizes: Sizes, settings: dict[str, str]) -> tuple[dict[s
         total = 10 + sizes.singles + count
         world.start_workers()
         begin, end = world.watch(total, limit_s=sizes.watch_s)
-        figures |= swing(begin, end)
+        figures |= swing(begin, end, incr_us)
         time.sleep(_SETTLED_S)  # for the last outcomes, which nobody outside can wait for, and the append-only file
         done = world.done()
         world.stop_workers()
@@ -52,32 +51,32 @@ def run_flow(side: Side, sizes: Sizes, settings: dict[str, str]) -> tuple[dict[s
         return figures, world.versions
 
 
-def swing(begin: Moment, end: Moment) -> dict[str, float]:
-    """Return what one execution took between two moments."""
+def swing(begin: Moment, end: Moment, incr_us: float) -> dict[str, float]:
+    """Return what one execution took between two moments, where its INCR alone costs the server ``incr_us``."""
     done, seconds = end.done - begin.done, end.at_s - begin.at_s
     own_calls = done + end.looks - begin.looks  # the jobs' INCRs, and this process's questions
     server_us = (end.server_cpu_s - begin.server_cpu_s) / done * 1e6
-    broker_us = max(0.1, server_us - incr_cost_us())
+    broker_us = max(0.1, server_us - incr_us)
     return {
         "drain_per_s": done / seconds,
         "calls_per_execution": (end.reads - begin.reads - own_calls) / done,
         "worker_cpu_us": (end.worker_cpu_s - begin.worker_cpu_s) / done * 1e6,
         "server_cpu_us": server_us,
-        "incr_cpu_us": incr_cost_us(),
+        "incr_cpu_us": incr_us,
         "ceiling_per_s": 1e6 / broker_us,
     }
 
 
 @cache
-def incr_cost_us() -> float:
-    """Return the server's CPU time for one INCR of a job, from 2 processes of 8 threads, microseconds."""
+def incr_cost_us(count: int) -> float:
+    """Return the server's CPU time for one INCR of a job, us; 2 processes of 8 threads send ``count`` each."""
     with ServerForTests(aof=True) as server:
         client = redis.Redis.from_url(server.url)
         before = client.info("cpu")
-        command = [sys.executable, "-c", _INCR, server.url, str(_INCR_COUNT)]
+        command = [sys.executable, "-c", _INCR, server.url, str(count)]
         for process in [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]:
             process.wait()
         after = client.info("cpu")
         client.close()
     used = sum(float(after[name]) - float(before[name]) for name in ("used_cpu_user", "used_cpu_sys"))
-    return used / (2 * 8 * _INCR_COUNT) * 1e6
+    return used / (2 * 8 * count) * 1e6

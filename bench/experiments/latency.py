@@ -19,7 +19,7 @@ def run_latency(side: Side, sizes: Sizes, settings: dict[str, str]) -> tuple[dic
     figures: dict[str, float] = {}
     with World(side, settings) as world:
         world.start_workers()
-        _marks(world, count=20, gap_s=0.05)  # every process has started and made its connections
+        send_marks(world, count=20, gap_s=0.05)  # every process has started and made its connections
         time.sleep(min(_SETTLE_S, sizes.quiet_s))
         before, started = precise_cpu_s(world.worker_pids), time.monotonic()
         server_before = world.moment().server_cpu_s
@@ -29,13 +29,13 @@ def run_latency(side: Side, sizes: Sizes, settings: dict[str, str]) -> tuple[dic
         figures["quiet_worker_percent"] = used / seconds * 100
         figures["quiet_server_percent"] = server_used / seconds * 100
         for gap_ms, count in ((20, sizes.marks_20ms), (500, sizes.marks_500ms)):
-            waits = sorted(_marks(world, count=count, gap_s=gap_ms / 1000))
+            waits = sorted(send_marks(world, count=count, gap_s=gap_ms / 1000))
             figures[f"latency_{gap_ms}ms_p50_ms"] = statistics.median(waits)
             figures[f"latency_{gap_ms}ms_p99_ms"] = waits[min(len(waits) - 1, int(len(waits) * 0.99))]
         return figures, world.versions
 
 
-def _marks(world: World, *, count: int, gap_s: float) -> list[float]:
+def send_marks(world: World, *, count: int, gap_s: float) -> list[float]:
     """Send jobs with pauses; return how long each waited, from before the call that enqueued it, ms."""
     world.client.delete(MARKS)
     world.order("marks", count=count, gap_s=gap_s)
