@@ -28,6 +28,7 @@ from helperhub.scheduler.records import RecordOf
 from helperhub.services.failure_notice import NOTICE_HELPER, GivenUp, NoticeTargets, build_notice_helper
 from helperhub.services.profiles import Profiles, QueueRules
 from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
+from helperhub.store import schema
 from helperhub.store.assurance import Assurance
 from helperhub.store.bell import Bell
 from helperhub.store.catalogue import Catalogue
@@ -142,7 +143,7 @@ class Assembly:
             shutdown_timeout_s=worker.shutdown_timeout.total_seconds(),
             max_payload=self.settings.max_payload,
             result_ttl_of=lambda queue: self.rules_of(queue).result_ttl,
-            about={"host": socket.gethostname(), "pid": str(os.getpid()), "version": __version__},
+            about=self._about(),
             wait_s=enqueue.wait.total_seconds() if enqueue.when_refused == "wait" else 0.0,
         )
         # The bell's reads block longer than a call may take, and it is rung from another thread.
@@ -215,6 +216,11 @@ class Assembly:
         self.broker.close()
         if self._own_keeper is not None:
             self._own_keeper.stop()
+
+    def _about(self) -> dict[str, str]:
+        """Return what this process says of itself once it is a worker process."""
+        known = str(schema.KNOWN.newest)
+        return {"host": socket.gethostname(), "pid": str(os.getpid()), "version": __version__, "schema": known}
 
     def rules_of(self, queue: str) -> QueueRules:
         """Return a queue's rules, from the settings."""

@@ -13,6 +13,7 @@
     |   |-- StoreUnavailable        code "store_unavailable"    69  Redis can't be reached, or not yet
     |   |-- StoreRefused            code "store_refused"        69  Redis has no room for new work, or no disk
     |   |-- StoreForbidden          code "store_forbidden"      69  Redis doesn't let this user in, or not do this
+    |   |-- NewerSchema             code "newer_schema"         78  a newer release has taken over the hub's keys
     |   `-- CorruptRecord           code "corrupt_record"       69  a value in Redis can't be decoded
     |       `-- UntrustedRecord     code "untrusted_record"     69  its signature or encryption isn't right
     |-- ConfigurationError          code "configuration"        78  settings, plugins or versions don't fit
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidHelper",
     "InvalidPayload",
     "InvalidSchedule",
+    "NewerSchema",
     "NotFound",
     "QueueFull",
     "ServerStartError",
@@ -141,6 +143,13 @@ class StoreForbidden(StoreError):
     """Redis refuses the login, or this user may not do this; somebody must change that."""
 
     code = "store_forbidden"
+
+
+class NewerSchema(StoreError):
+    """A newer release has taken over the hub's keys: this one would misread them, and does nothing."""
+
+    code = "newer_schema"
+    exit_code = 78
 
 
 class CorruptRecord(StoreError):

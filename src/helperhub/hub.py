@@ -24,7 +24,7 @@ from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import HelperChange, Helpers
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
-from helperhub.services.start import check_server, check_shards
+from helperhub.services.start import check_schema, check_server, check_shards
 from helperhub.settings import LoadedSettings, load_settings
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.sharded_views import spread_workers
@@ -203,11 +203,12 @@ class Hub(Assembly):
         return True
 
     def check_server(self, *, warn: bool = True) -> list[str]:
-        """Refuse a server that would lose work, or too few shards; return what is to be said of it.
+        """Refuse a server that would lose work, too few shards, or another release's keys; return what is to be said.
 
         See `services.start`.
         """
         warnings = check_server(self.scripts.client, durable=self.settings.durable, warn=warn)
+        check_schema(self.scripts)
         check_shards(self.scripts)
         return warnings
 
@@ -236,6 +237,7 @@ class Hub(Assembly):
                 keep_of=lambda queue: self.rules_of(queue).result_ttl,
                 keep_failures=self.settings.history.keep_failures,
                 memory_share=self.settings.history.memory_share,
+                scheduler=self.worker_id,
             )
             for part in self.scripts.each
         ]

@@ -83,6 +83,8 @@ class Clock:
     def run(self) -> None:
         """Work until `stop` is called, then return when nothing is in progress any more."""
         works = [
+            # First of all: what this release knows counts from its first look at the plan.
+            _Work("agree", lambda: _ignore(self._janitor.agree()), _CLEAN),
             _Work("plan", lambda: _ignore(self._planner.plan()), self._plan_every),
             _Work("promote", self._promote, _LOOK),
             _Work("reap", self._reap, _REAP),

@@ -34,6 +34,7 @@ class Janitor:
         keep_of: How long a queue's successes are kept.
         keep_failures: How long all other ends are kept.
         memory_share: Share of maxmemory that the history may take.
+        scheduler: This scheduler's id.
     """
 
     scripts: Scripts
@@ -42,6 +43,11 @@ class Janitor:
     keep_of: Callable[[str], timedelta]
     keep_failures: timedelta
     memory_share: float
+    scheduler: str
+
+    def agree(self) -> int:
+        """Tell which schema of keys this release knows, and write it once all do; return the one that is written."""
+        return self.scripts.agree(scheduler=self.scheduler)[0]
 
     def reap(self) -> list[Reaped]:
         """Hand out again what workers held whose lease is over."""
@@ -97,6 +103,10 @@ class Janitors:
     def __init__(self, members: Sequence[Janitor]) -> None:
         """Work with ``members``, one a shard."""
         self._members = tuple(members)
+
+    def agree(self) -> int:
+        """Tell which schema of keys this release knows; return the oldest that is written."""
+        return min(self._of_each(lambda member: member.agree()))
 
     def reap(self) -> list[Reaped]:
         """Hand out again what workers held whose lease is over."""

@@ -78,6 +78,7 @@ _KINDS = {
     "log": ("R", "RW", "R"),
     "synced": ("RW", "RW", "RW"),
     "shards": ("RW", "R", "R"),
+    "meta": ("RW", "R", "R"),
     "rev": ("RW", "R", "RW"),
     "catalogue": ("RW", "R", "RW"),
     "overrides": ("RW", "R", "RW"),
@@ -102,7 +103,7 @@ _SINGLE = frozenset(
             "history",
             "cancel",
         ),
-        *("synced", "shards", "rev", "catalogue", "overrides", "planned", "plan"),
+        *("synced", "shards", "meta", "rev", "catalogue", "overrides", "planned", "plan"),
     }
 )
 

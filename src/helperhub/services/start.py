@@ -6,7 +6,8 @@ import contextlib
 import logging
 from dataclasses import replace
 
-from helperhub.errors import ConfigurationError, StoreError, StoreRefused
+from helperhub.errors import ConfigurationError, StoreError, StoreRefused, StoreUnavailable
+from helperhub.store import schema
 from helperhub.store.connection import Client
 from helperhub.store.scripts import Scripts
 from helperhub.store.server import ServerFacts, read_servers
@@ -57,6 +58,30 @@ def check_shards(scripts: Scripts) -> None:
         raise ConfigurationError(message, hint=hint)
     with contextlib.suppress(StoreRefused):  # memory is short: the next start keeps it
         write_shard_count(scripts.client, scripts.keys, count)
+
+
+def check_schema(scripts: Scripts) -> None:
+    """Refuse to work on keys that this release can't read, or that a process at work couldn't read afterwards.
+
+    Raises:
+        NewerSchema: A newer release has taken over the hub's keys.
+        ConfigurationError: A process of a release is at work that can't read what this one writes.
+        StoreError: Shard 0 can't be asked.
+    """
+    for part in scripts.each:
+        try:
+            written, behind = part.agree()
+        except StoreUnavailable:
+            if part.keys == scripts.keys:
+                raise
+            continue  # its scripts refuse as well
+        if behind:
+            message = f"Process '{behind}' is at work on this hub and can't read what this release writes."
+            hint = "Stop all processes of the release before, then start these; their work waits."
+            raise ConfigurationError(message, hint=hint)
+        if 0 < written < schema.KNOWN.reads_from:
+            message = f"The hub's keys have schema {written}; this release reads {schema.KNOWN.reads_from} and newer."
+            raise ConfigurationError(message, hint="Run the release in between first.")
 
 
 def _refuse(facts: ServerFacts) -> None:

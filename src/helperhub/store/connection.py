@@ -14,7 +14,14 @@ from redis.cluster import ClusterNode
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from helperhub.errors import ConfigurationError, StoreError, StoreForbidden, StoreRefused, StoreUnavailable
+from helperhub.errors import (
+    ConfigurationError,
+    NewerSchema,
+    StoreError,
+    StoreForbidden,
+    StoreRefused,
+    StoreUnavailable,
+)
 from helperhub.store.address import Address, parse_address
 
 T = TypeVar("T")
@@ -28,6 +35,8 @@ _TRANSIENT_CLASSES = (
     redis.exceptions.MasterDownError,
 )
 _REFUSED = "OOM"
+#: What scripts answer whose release is too old (`lua/prelude.lua`): the schema that is written, and the one they know.
+_NEWER_SCHEMA = re.compile(r"NEWERSCHEMA (\d+) is above (\d+)")
 _ELSEWHERE = redis.exceptions.AskError  # and MOVED, its subclass
 _LOGIN = "Redis refuses the login"
 _DEED = "Redis forbids it"
@@ -175,6 +184,7 @@ def store_errors() -> Iterator[None]:
         StoreUnavailable: Redis can't be reached, or isn't ready; the same call may work later.
         StoreRefused: Redis is out of memory, or can't persist.
         StoreForbidden: Redis doesn't let this user in, or not do this.
+        NewerSchema: The hub's keys belong to a newer release.
         StoreError: Any other answer; sending it again won't help.
     """
     try:
@@ -198,6 +208,10 @@ def store_errors() -> Iterator[None]:
 
 
 def _from_answer(error: redis.ResponseError, text: str) -> StoreError:
+    newer = _NEWER_SCHEMA.match(text)
+    if newer is not None:
+        message = f"The hub's keys have schema {newer[1]}, and this release knows {newer[2]}."
+        return NewerSchema(message, hint="Install the release that the hub's other processes run.")
     if text.startswith("MISCONF"):
         hint = "It can't write its data to disk: free space there, and look into its log."
         return StoreRefused(f"Redis refuses to write: {text}", hint=hint)
@@ -206,10 +220,9 @@ def _from_answer(error: redis.ResponseError, text: str) -> StoreError:
         return StoreRefused(f"Redis is out of memory: {text}", hint=hint)
     if text.startswith(_TRANSIENT) or isinstance(error, _TRANSIENT_CLASSES):
         return StoreUnavailable(f"Redis isn't ready: {text}")
-    if isinstance(error, redis.exceptions.AuthenticationWrongNumberOfArgsError):
-        return _forbidden(_LOGIN, text)
-    if isinstance(error, redis.exceptions.NoPermissionError) or "ACL failure in script" in text:
-        return _forbidden(_DEED, text)
+    login = isinstance(error, redis.exceptions.AuthenticationWrongNumberOfArgsError)
+    if login or isinstance(error, redis.exceptions.NoPermissionError) or "ACL failure in script" in text:
+        return _forbidden(_LOGIN if login else _DEED, text)
     hint = "This server is part of a Cluster: write redis+cluster://." if isinstance(error, _ELSEWHERE) else ""
     return StoreError(f"Redis answered with an error: {text}", hint=hint)
 

@@ -36,6 +36,7 @@ of a shard live on one node and one script may touch any of them.
 | P:progress:<id>  | string | last progress report, JSON                            | 1 h after the last word |
 | P:log:<id>       | list   | last log lines of a running execution, JSON           | 1 h after the last word |
 | P:shards         | string | how many shards the hub has, if not one               | for ever |
+| P:meta           | hash   | schema that is written; newest that each scheduler knows | for ever |
 | P:rev            | string | revision of catalogue and overrides                   | for ever |
 | P:catalogue      | hash   | helper to its spec, JSON                              | till its plugin drops it |
 | P:overrides      | hash   | helper to its override, JSON                          | till reset |

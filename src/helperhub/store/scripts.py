@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from helperhub.errors import StoreError
+from helperhub.store import schema
 from helperhub.store.absence import Absence
 from helperhub.store.assurance import Assurance
 from helperhub.store.calls import (
@@ -52,7 +53,7 @@ def load_script(name: str) -> str:
     found = _USES.search(rest)
     used = {"base", *(found[1].split() if found else ())}
     parts = [(LUA / "parts" / f"{part}.lua").read_text() for part in PARTS if part in used]
-    return "\n".join((shebang, *parts, rest))
+    return "\n".join((shebang, f"local KNOWN_SCHEMA = {schema.KNOWN.newest}", *parts, rest))
 
 
 @cache
@@ -123,6 +124,16 @@ class Scripts:
             (given, publication.id) if isinstance(given, int) else (given[0], given[1].decode())
             for given, publication in zip(answer, publications, strict=True)
         ]
+
+    def agree(self, *, scheduler: str = "") -> tuple[int, str]:
+        """Tell and ask which schema is written; a scheduler also raises it once all processes know more.
+
+        Returns:
+            The schema (0: nobody has said), and a process at work that can't read what this release writes.
+        """
+        known = schema.KNOWN
+        found, behind = self._run("agree", scheduler, known.newest, known.writes_from, schema.SILENT_MS)
+        return int(found), behind.decode()
 
     def join(self, worker: str, *, lease_ms: int, about: Mapping[str, str]) -> int:
         """Register a worker process with its first lease; return Redis TIME in ms."""

@@ -22,7 +22,7 @@ from helperhub.store.workers import Workers
 #: What is shard 0's alone, or is only asked of one shard's own.
 ONE_SHARD = {
     ShardedScripts: {
-        *("claim", "sweep", "trim", "enter_due"),
+        *("agree", "claim", "sweep", "trim", "enter_due"),
         *("register", "plan", "due", "mark_plan", "hold_due", "drop_due"),
     },
     ShardedExecutions: {"helper_names", "open_ids_of"},

@@ -4,7 +4,10 @@
 -- ARGV[1]  scheduler's id, '' = nobody's
 -- ARGV[2]  how many helpers at most
 -- Answer   {now ms, revision, next due ms or 0, {helper, planned until ms or 0, slot, due ms, mark, ...}, ...}
-if ARGV[1] ~= '' then redis.call('ZADD', P .. ':schedulers', now, ARGV[1]) end
+if ARGV[1] ~= '' and redis.call('ZADD', P .. ':schedulers', now, ARGV[1]) == 1 then
+  -- Together with its name: a scheduler that says nothing is of a release that knows nothing of schemas.
+  redis.call('HSET', P .. ':meta', 'scheduler:' .. ARGV[1], KNOWN_SCHEMA)
+end
 local answer = {now, tonumber(redis.call('GET', P .. ':rev') or 0), 0}
 -- All of a helper's together, for of those that were missed only the latest runs: a window of one each second.
 local MOST = 10000

@@ -16,6 +16,12 @@ local function read_clock()
 end
 local now = read_clock()
 
+-- What a newer release writes, an older one's scripts would take for damage: they do nothing at all.
+local written_schema = tonumber(redis.call('HGET', P .. ':meta', 'schema') or 0)
+if written_schema > KNOWN_SCHEMA then
+  return redis.error_reply('NEWERSCHEMA ' .. string.format('%d', written_schema) .. ' is above ' .. KNOWN_SCHEMA)
+end
+
 -- Whether the caller's Redis user may put work into a queue. A script that is refused halfway leaves half of its
 -- changes: what the rules of `doctor --acl` keep from some users is asked for before the first.
 local permitted = {}
