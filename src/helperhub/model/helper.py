@@ -93,6 +93,7 @@ class Override:
         has_payload: Whether ``payload`` counts.
         reason: Why, in the operator's words.
         changed_at: When it was last changed.
+        unknown: What a newer release wrote beside these; kept for it.
     """
 
     enabled: bool | None = None
@@ -103,6 +104,7 @@ class Override:
     has_payload: bool = False
     reason: str = ""
     changed_at: datetime | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 def effective_spec(spec: HelperSpec, override: Override | None) -> HelperSpec:

@@ -14,6 +14,10 @@ from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
 from helperhub.schedules.notation import parse_schedule, schedule_to_dict
 
+_OVERRIDE_FIELDS = frozenset(
+    {"reason", "changed_at", "enabled", "schedules", "priority", "expires_after_ms", "payload"}
+)
+
 
 def spec_to_document(spec: HelperSpec) -> dict[str, Any]:
     """Return ``spec`` as JSON; durations in ms."""
@@ -76,7 +80,7 @@ def spec_from_document(document: Mapping[str, Any]) -> HelperSpec:
 
 def override_to_document(override: Override) -> dict[str, Any]:
     """Return ``override`` as JSON, with nothing but what it changes."""
-    document: dict[str, Any] = {"reason": override.reason}
+    document: dict[str, Any] = {**override.unknown, "reason": override.reason}
     if override.changed_at is not None:
         document["changed_at"] = to_rfc3339(override.changed_at)
     if override.enabled is not None:
@@ -93,7 +97,7 @@ def override_to_document(override: Override) -> dict[str, Any]:
 
 
 def override_from_document(document: Mapping[str, Any]) -> Override:
-    """Return the override that `override_to_document` wrote."""
+    """Return the override that `override_to_document` wrote; fields of newer releases are kept as they are."""
     changed_at = document.get("changed_at")
     return Override(
         enabled=document.get("enabled"),
@@ -104,6 +108,7 @@ def override_from_document(document: Mapping[str, Any]) -> Override:
         has_payload="payload" in document,
         reason=document.get("reason", ""),
         changed_at=parse_instant(changed_at) if changed_at else None,
+        unknown={name: value for name, value in document.items() if name not in _OVERRIDE_FIELDS},
     )
 
 

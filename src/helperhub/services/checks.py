@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from helperhub.errors import StoreError
+from helperhub.store import schema
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.connection import place_of
 from helperhub.store.scripts import Scripts
@@ -79,7 +80,18 @@ class Checks:
         except StoreError as error:
             return [Finding("redis", Grade.PROBLEM, error.message, error.hint), *self._plugins()]
         hub = [self._clock(facts), self._signing(), *self._catalogue(), *self._processes(facts)]
-        return [*_server(facts), *self._shards(), *hub, *self._plugins()]
+        return [*_server(facts), *self._shards(), self._schema(), *hub, *self._plugins()]
+
+    def _schema(self) -> Finding:
+        written = schema.read_schema(self.scripts.client, self.scripts.keys)
+        newest = schema.KNOWN.newest
+        if written > newest:
+            text = f"the hub's keys have {written}, this release knows {newest}"
+            return Finding("schema", Grade.PROBLEM, text, "Install the release that the hub's other processes run.")
+        if 0 < written < newest:
+            text = f"{written} is written; {newest} is once no process of an older release is at work"
+            return Finding("schema", Grade.OK, text)
+        return Finding("schema", Grade.OK, str(written or newest))
 
     def _shards(self) -> list[Finding]:
         shards = self.scripts.each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,13 @@ _UPDATABLE = ("schedules", "priority", "expires_after", "enabled")
 _TRIES = 20
 #: A changed spec that differs in one of these is planned anew.
 _PLANNED_FIELDS = ("schedules", "enabled")
+#: A version's release, stage and the stage's number.
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)?[-_.]?(?:([a-zA-Z]+)[-_.]?(\d+)?)?")
+_FINAL = 4
+_STAGES = {
+    **{"dev": 0, "a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3, "pre": 3, "preview": 3},
+    **{"post": 5, "rev": 5, "r": 5},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,13 +327,13 @@ def _with(row: CatalogueRow, override: Override) -> HelperSpec:
     return effective_spec(base, override)
 
 
-def version_key(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, for comparing; ``1.10`` is above ``1.9``."""
-    numbers = []
-    for part in version.replace("-", ".").split("."):
-        digits = "".join(sign for sign in part if sign.isdigit())
-        numbers.append(int(digits) if digits else 0)
-    return tuple(numbers)
+def version_key(version: str) -> tuple[tuple[int, ...], int, int]:
+    """Return what versions are compared by, as PEP 440 orders them: ``1.10`` is above ``1.10rc1``, above ``1.9``."""
+    release, stage, number = _VERSION.match(version).groups()  # type: ignore[union-attr]  # it matches anything
+    numbers = [int(part) for part in (release or "0").split(".")]
+    while len(numbers) > 1 and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers), _STAGES.get((stage or "").lower(), _FINAL), int(number or 0)
 
 
 def unknown_helper(helper: str, rows: Iterable[str]) -> NotFound:

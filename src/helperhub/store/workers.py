@@ -16,7 +16,7 @@ class WorkerState:
 
     Args:
         id: Its id, ``host:pid:chance``.
-        about: What it says of itself: host, pid, threads, queues, version.
+        about: What it says of itself: host, pid, threads, queues, version, schema.
         running: Executions it has in hand.
         suspended: Whether it claims nothing.
         lease_until_ms: When its lease ends, Redis TIME.
@@ -35,6 +35,7 @@ class WorkerState:
             "host": self.about.get("host", ""),
             "pid": int(self.about.get("pid", 0)),
             "version": self.about.get("version", ""),
+            "schema": int(self.about.get("schema", 0)),
             "threads": int(self.about.get("threads", 0)),
             "queues": [name for name in self.about.get("queues", "").split(",") if name],
             "status": "suspended" if self.suspended else "busy" if self.running else "idle",

@@ -7,12 +7,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from helperhub import Every, Hub
 from helperhub.errors import InvalidHelper, NotFound, UsageError
-from helperhub.model.helper import HelperSpec
+from helperhub.model.helper import HelperSpec, Override
+from helperhub.schedules.spec_document import override_to_document
 from helperhub.services.helpers import HelperUpdate
+from helperhub.store.catalogue import OVERRIDE
+from helperhub.store.scripts import SpecChange
 
 HOURLY = {"": Every(timedelta(hours=1))}
 
@@ -93,10 +97,14 @@ def test_operators_changes_survive_a_new_release_of_the_plugin(hub: Hub) -> None
     assert hub.plan.upcoming() == []
 
 
-def test_lower_version_doesnt_overwrite_a_higher_one(hub: Hub) -> None:
-    register(hub, plugin_version="1.10", description="new")
+@pytest.mark.parametrize(
+    ("lower", "higher"), [("1.9", "1.10"), ("1.10rc1", "1.10"), ("1.0.dev3", "1.0b1"), ("2.0", "2.0.post1")]
+)
+def test_lower_version_doesnt_overwrite_a_higher_one(hub: Hub, lower: str, higher: str) -> None:
+    register(hub, plugin_version=lower, description="first")
+    register(hub, plugin_version=higher, description="new")
 
-    register(hub, plugin_version="1.9", description="old")
+    register(hub, plugin_version=lower, description="old")
 
     assert hub.helpers.row("tidy").spec.description == "new"
 
@@ -156,3 +164,18 @@ def test_entry_that_cant_be_read_costs_the_others_nothing(hub: Hub) -> None:
 
     assert list(snapshot.rows) == ["other"]
     assert "tidy" in snapshot.unreadable
+
+
+def test_fields_that_a_newer_release_wrote_survive_a_change_by_this_one(hub: Hub) -> None:
+    """An override was written anew with what this release knows of it, and the rest was gone."""
+    register(hub)
+    hub.helpers.update("tidy", HelperUpdate(priority=1))
+    written = override_to_document(hub.helpers.row("tidy").override or Override())
+    text = hub.signatures.sign_text(OVERRIDE, "tidy", orjson.dumps({**written, "colour": ["blue"]}).decode())
+    hub.scripts.register([SpecChange("tidy", override=text)], revision=None)
+
+    hub.helpers.update("tidy", HelperUpdate(priority=2))
+
+    override = hub.helpers.row("tidy").override
+    assert override is not None
+    assert (override.priority, override.unknown) == (2, {"colour": ["blue"]})
