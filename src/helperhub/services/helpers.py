@@ -34,8 +34,18 @@ _PLANNED_FIELDS = ("schedules", "enabled")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)*)?[-_.]?(?:([a-zA-Z]+)[-_.]?(\d+)?)?")
 _FINAL = 4
 _STAGES = {
-    **{"dev": 0, "a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3, "pre": 3, "preview": 3},
-    **{"post": 5, "rev": 5, "r": 5},
+    "dev": 0,
+    "a": 1,
+    "alpha": 1,
+    "b": 2,
+    "beta": 2,
+    "c": 3,
+    "rc": 3,
+    "pre": 3,
+    "preview": 3,
+    "post": 5,
+    "rev": 5,
+    "r": 5,
 }
 
 
