@@ -50,7 +50,7 @@ SIDES = {
         Side("huey", "Huey 2 x 4 threads", "bench.rivals.huey", "huey", threads=4, jobs=30_000),
         Side("taskiq", "taskiq stream, 2 workers", "bench.rivals.taskiq", "taskiq", threads=100, jobs=20_000),
         Side("saq", "SAQ 2 x 10", "bench.rivals.saq", "saq", threads=10, jobs=12_000),
-        Side("arq", "arq 2 x 10", "bench.rivals.arq", "arq", threads=10, jobs=7_000),
+        Side("arq", "arq 2 x 10, poll 10 ms", "bench.rivals.arq", "arq", threads=10, jobs=7_000),
         Side("celery", "Celery -c 2", "bench.rivals.celery", "celery", threads=1, jobs=4_000),
         Side("rq", "RQ, 2 forking workers", "bench.rivals.rq", "rq", threads=1, jobs=2_000),
         Side(

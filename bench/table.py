@@ -48,7 +48,7 @@ def _ours(figures: list[Figure], found: Medians, rows: Rows) -> str:
 
 def _side_by_side(figures: list[Figure], found: Medians) -> str:
     sides = [name for name in SIDES if name in found]
-    compared = [figure for figure in figures if sum(figure.name in found[side] for side in sides) > 1]
+    compared = [figure for figure in figures if any(figure.name in found[side] for side in sides if side != OURS)]
     header = "| measure | " + " | ".join(SIDES[side].label for side in sides) + " |"
     lines = [header, "|---|" + "---:|" * len(sides)]
     for figure in compared:

@@ -26,6 +26,7 @@ threads = [threading.Thread(target=send) for _ in range(8)]
 [thread.join() for thread in threads]
 """
 _SETTLED_S = 1.2
+_FINISH_S = 15.0
 
 
 def run_flow(side: Side, sizes: Sizes, settings: dict[str, str]) -> tuple[dict[str, float], dict[str, str]]:
@@ -43,6 +44,9 @@ def run_flow(side: Side, sizes: Sizes, settings: dict[str, str]) -> tuple[dict[s
         world.start_workers()
         begin, end = world.watch(total, limit_s=sizes.watch_s)
         figures |= swing(begin, end, incr_us)
+        left_s = (total - end.done) / figures["drain_per_s"]
+        if 0 < left_s < _FINISH_S:
+            world.wait(lambda: world.done() >= total, "the rest is done", seconds=3 * _FINISH_S)
         time.sleep(_SETTLED_S)  # for the last outcomes, which nobody outside can wait for, and the append-only file
         done = world.done()
         world.stop_workers()

@@ -1,4 +1,7 @@
-"""arq, which keeps results for an hour. It has no batch call: 500 are sent together."""
+"""arq, which keeps results for an hour. It has no batch call: 500 are sent together.
+
+By default a worker looks for at most 100 jobs every half second; here it looks every 10 ms.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ class WorkerSettings:
 
     functions = (incr, mark, nap)
     redis_settings = REDIS
+    poll_delay = 0.01
     max_jobs = int(os.environ.get("BENCH_CONCURRENCY", "10"))
 
 
