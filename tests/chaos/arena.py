@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import dramatiq
 from tests.chaos.ledger import Ledger
@@ -20,6 +20,8 @@ from tests.chaos.processes import Processes, wait_for
 from helperhub.errors import StoreError
 from helperhub.hub import Hub
 from helperhub.settings import load_settings
+from helperhub.store.connection import Client
+from helperhub.store.keys import Keys
 from helperhub.testing.running import KNOWN_KEYS
 from helperhub.testing.server import ServerForTests
 
@@ -31,6 +33,22 @@ SETTLE_WINDOW = 16
 LEASE_S = 2.0
 
 
+class Servers(Protocol):
+    """One server or several, of `helperhub.testing`."""
+
+    @property
+    def url(self) -> str:
+        """Where the hub reaches them."""
+
+    def __enter__(self) -> Self:
+        """Start them."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End them."""
+
+
 class Arena:
     """A scenario's world, for a ``with`` block in the main thread.
 
@@ -38,8 +56,11 @@ class Arena:
         seed: Of every choice that the scenario makes.
         server: More options of the server.
         aof: Whether the server keeps what it is told.
+        servers: Several, instead of that one.
+        settle_window: Outcomes that may be on their way to Redis in each worker process.
         settings: Variables for all processes.
         scheduled: Which of the plugin's scheduled helpers there are.
+        helpers: Which others, beside `work`.
     """
 
     def __init__(
@@ -48,13 +69,18 @@ class Arena:
         *,
         server: Sequence[str] = (),
         aof: bool = True,
+        servers: Servers | None = None,
+        settle_window: int = SETTLE_WINDOW,
         settings: Mapping[str, str] | None = None,
         scheduled: str = "",
+        helpers: str = "",
     ) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - chance that can be repeated
         self.seed = seed
         self.directory = Path(tempfile.mkdtemp(prefix="helperhub-chaos-"))
         self.server = ServerForTests(aof=aof, arguments=server)
+        self._servers = servers or self.server
+        self.settle_window = settle_window
         self.ledger = Ledger(self.directory / "effects.jsonl")
         self.kills = 0
         self.lost_leases = 0
@@ -62,20 +88,21 @@ class Arena:
         self.failed = False
         self._settings = dict(settings or {})
         self._scheduled = scheduled
+        self._helpers = helpers
         self._numbers = iter(range(10_000_000))
         self._producers: list[threading.Thread] = []
         self._producing = threading.Event()
 
     def __enter__(self) -> Self:
-        self.server.__enter__()
+        self._servers.__enter__()
         install_plugin(self.directory)
         self.variables = {
-            "HELPERHUB_REDIS_URL": self.server.url,
+            "HELPERHUB_REDIS_URL": self._servers.url,
             "HELPERHUB_HUB": HUB,
             "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
             "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
             "HELPERHUB_WORKER__LEASE": f"{LEASE_S}s",
-            "HELPERHUB_WORKER__SETTLE_WINDOW": str(SETTLE_WINDOW),
+            "HELPERHUB_WORKER__SETTLE_WINDOW": str(self.settle_window),
             "HELPERHUB_LOG__FORMAT": "json",
             **self._settings,
         }
@@ -83,11 +110,11 @@ class Arena:
             **{name: value for name, value in os.environ.items() if not name.startswith("HELPERHUB_")},
             "PYTHONPATH": os.pathsep.join([str(self.directory), str(PLUGIN), os.environ.get("PYTHONPATH", "")]),
             "CHAOS_EFFECTS": str(self.ledger.effects_file),
-            "CHAOS_SCHEDULED": self._scheduled,
+            "CHAOS_HELPERS": f"{self._scheduled} {self._helpers}",
             **self.variables,
         }
         self.processes = Processes(environ, self.directory / "log.jsonl")
-        self.hub = Hub(load_settings([], self.variables), self.server.url)
+        self.hub = Hub(load_settings([], self.variables), self._servers.url)
         return self
 
     def __exit__(
@@ -98,7 +125,7 @@ class Arena:
         for producer in self._producers:
             producer.join(30)
         self.hub.close()
-        self.server.__exit__(kind, error, trace)
+        self._servers.__exit__(kind, error, trace)
         if error is None and not self.failed:
             shutil.rmtree(self.directory)
 
@@ -123,13 +150,15 @@ class Arena:
         """Return an id that the scenario hasn't used."""
         return f"job-{next(self._numbers)}"
 
-    def offer(self, count: int, payload: Any = None, *, batch: int = 200) -> list[str]:
-        """Enqueue executions of `work`, again and again until Redis answers; return their ids."""
+    def offer(
+        self, count: int, payload: Any = None, *, batch: int = 200, helper: str = "work", queue: str = "default"
+    ) -> list[str]:
+        """Enqueue executions of a helper, again and again until Redis answers; return their ids."""
         ids = [self.next_id() for _ in range(count)]
         for start in range(0, count, batch):
             chunk = ids[start : start + batch]
             messages: list[dramatiq.Message[Any]] = [
-                dramatiq.Message("default", "work", (payload,) if payload else (), {}, {"keyed": True}, message_id=id_)
+                dramatiq.Message(queue, helper, (payload,) if payload else (), {}, {"keyed": True}, message_id=id_)
                 for id_ in chunk
             ]
             self.ledger.offer(chunk)
@@ -143,14 +172,16 @@ class Arena:
                     break
         return ids
 
-    def offer_meanwhile(self, count: int, payload: Any = None, *, per_second: int) -> None:
+    def offer_meanwhile(
+        self, count: int, payload: Any = None, *, per_second: int, helper: str = "work", queue: str = "default"
+    ) -> None:
         """Enqueue in a thread of its own, at about this rate, while the scenario goes on."""
 
         def produce() -> None:
             for start in range(0, count, 20):
                 if not self._producing.is_set():
                     return
-                self.offer(min(20, count - start), payload)
+                self.offer(min(20, count - start), payload, helper=helper, queue=queue)
                 time.sleep(20 / per_second)
 
         self._producing.set()
@@ -167,10 +198,7 @@ class Arena:
 
     def unfinished(self) -> int:
         """Return how many executions have been enqueued and have not ended, by the counters."""
-        client, keys = self.hub.scripts.client, self.hub.scripts.keys
-        names = [name.decode() for name in client.smembers(keys.at("queues"))]
-        rows = [client.hmget(keys.at("count", name), ["enqueued", "ended"]) for name in names]
-        return sum(int(enqueued or 0) - int(ended or 0) for enqueued, ended in rows)
+        return sum(_open_in(part.client, part.keys) for part in self.hub.scripts.each)
 
     def has_drained(self) -> bool:
         """Return whether nothing is under way, as far as Redis can be asked."""
@@ -198,6 +226,12 @@ class Arena:
     def _reap(self) -> bool:
         self.hub.scripts.reap()
         return not self.hub.workers.all()
+
+
+def _open_in(client: Client, keys: Keys) -> int:
+    names = [name.decode() for name in client.smembers(keys.at("queues"))]
+    rows = [client.hmget(keys.at("count", name), ["enqueued", "ended"]) for name in names]
+    return sum(int(enqueued or 0) - int(ended or 0) for enqueued, ended in rows)
 
 
 def install_plugin(directory: Path) -> None:

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from tests.chaos.arena import SETTLE_WINDOW, THREADS, Arena
+from tests.chaos.arena import THREADS, Arena
 from tests.chaos.ledger import Effect
 
 from helperhub.store.record import Record, unpack_record
+from helperhub.store.scripts import Scripts
 from helperhub.testing.keyspace import find_strays
 
 REPORT = Path(os.environ.get("HELPERHUB_TEST_CHAOS_REPORT") or Path(__file__).parents[2] / "chaos-report.json")
@@ -71,6 +72,7 @@ def check(
     ends: Collection[str] = ("success",),
     threads: int = THREADS,
     forgiven: Collection[str] = (),
+    set_back: Collection[str] = (),
     due: Collection[str] = (),
 ) -> Report:
     """Return the scenario's report, published; `Report.problems` is empty if all invariants hold.
@@ -81,11 +83,13 @@ def check(
         ends: Final states that accepted work may have.
         threads: Of each worker process, for the bound of I3.
         forgiven: Accepted ids that the scenario's own promise gives up, such as the last 2 s before a crash.
+        set_back: Ids of which a failover may have forgotten a claim or a verdict: they may be repeated, and
+            the record needn't tell. None of them may be lost.
         due: Ids that the schedulers had to enqueue; they count as accepted.
     """
-    checker = _Checker(arena, set(forgiven), set(due))
+    checker = _Checker(arena, set(forgiven), set(set_back), set(due))
     problems = [*checker.effects(), *checker.records(set(ends)), *checker.places(), *checker.counts()]
-    bound = arena.kills * (threads + SETTLE_WINDOW) + arena.lost_leases
+    bound = arena.kills * (threads + arena.settle_window) + arena.lost_leases + len(set_back)
     if checker.duplicates > bound:
         problems.append(f"I3: {checker.duplicates} duplicates, {bound} are allowed")
     report = Report(
@@ -108,12 +112,13 @@ def check(
 
 
 class _Checker:
-    def __init__(self, arena: Arena, forgiven: set[str], due: set[str]) -> None:
+    def __init__(self, arena: Arena, forgiven: set[str], set_back: set[str], due: set[str]) -> None:
         self.arena = arena
-        self.client, self.keys = arena.hub.scripts.client, arena.hub.scripts.keys
+        self.shards = arena.hub.scripts.each
         self.accepted = set(arena.ledger.accepted) | due
         self.known = self.accepted | set(arena.ledger.offered)
         self.forgiven = forgiven
+        self.set_back = set_back
         self.all_effects = arena.ledger.effects()
         self.by_id = arena.ledger.effects_by_id()
         self.by_attempt = Counter((effect.id, effect.attempt) for effect in self.all_effects)
@@ -124,13 +129,14 @@ class _Checker:
         self.ends = {_FINAL.get(code, code): number for code, number in statuses.items()}
 
     def _read(self) -> dict[str, Record]:
-        start = len(self.keys.record(""))
-        names = list(self.client.scan_iter(match=self.keys.record("*"), count=1000))
         found = {}
-        for at in range(0, len(names), 1000):
-            chunk = names[at : at + 1000]
-            for name, raw in zip(chunk, self.client.mget(chunk), strict=True):
-                found[name.decode()[start:]] = unpack_record(raw)
+        for shard in self.shards:
+            start = len(shard.keys.record(""))
+            names = list(shard.client.scan_iter(match=shard.keys.record("*"), count=1000))
+            for at in range(0, len(names), 1000):
+                chunk = names[at : at + 1000]
+                for name, raw in zip(chunk, shard.client.mget(chunk), strict=True):
+                    found[name.decode()[start:]] = unpack_record(raw)
         return found
 
     def effects(self) -> Iterator[str]:
@@ -143,9 +149,10 @@ class _Checker:
         for id_ in sorted(self.by_id.keys() - self.known)[:5]:
             if "@" not in id_:  # scheduled work; whoever schedules some says which in `due`
                 yield f"I2: {id_} took effect, and nobody asked for it"
+        unsure = self.forgiven | self.set_back
         for id_, found in self.by_id.items():
             record = self.found.get(id_)
-            if record is not None and id_ not in self.forgiven:
+            if record is not None and id_ not in unsure:
                 yield from self._deliveries(id_, record, found)
 
     def _deliveries(self, id_: str, record: Record, found: list[Effect]) -> Iterator[str]:
@@ -169,28 +176,32 @@ class _Checker:
                 yield f"I5: {id_} ended before it was enqueued"
 
     def places(self) -> Iterator[str]:
-        for kind in ("ready", "suspects", "delayed", "parked", "held"):
-            for name in self.client.scan_iter(match=self.keys.at(kind, "*")):
-                yield f"I4: {name.decode()} is left"
-        if self.client.exists(self.keys.at("workers")):
-            yield "I4: a lease is left"
-        for stray in find_strays(self.client, self.keys):
-            yield f"I7: {stray}"
+        for shard in self.shards:
+            for kind in ("ready", "suspects", "delayed", "parked", "held"):
+                for name in shard.client.scan_iter(match=shard.keys.at(kind, "*")):
+                    yield f"I4: {name.decode()} is left"
+            if shard.client.exists(shard.keys.at("workers")):
+                yield "I4: a lease is left"
+            for stray in find_strays(shard.client, shard.keys):
+                yield f"I7: {stray}"
 
     def counts(self) -> Iterator[str]:
-        listed: Counter[tuple[str, str]] = Counter()
-        for name in self.client.smembers(self.keys.at("queues")):
-            queue = name.decode()
-            for kind in "sf":
-                entries = self.client.xrange(self.keys.at("ended", queue, kind))
-                for id_ in (id_ for _, values in entries for id_ in values[b"i"].decode().split("\0")):
-                    record = self.found.get(id_)
-                    listed[queue, record.status if record else "?"] += 1
-            counters = self.client.hgetall(self.keys.at("count", queue))
-            for code, status in _FINAL.items():
-                counted = int(counters.get(code.encode(), 0))
-                if counted != listed[queue, code]:
-                    yield f"I6: {queue} counted {counted} {status}, its history has {listed[queue, code]}"
+        for shard in self.shards:
+            for name in shard.client.smembers(shard.keys.at("queues")):
+                yield from self._counts_of(shard, name.decode())
+
+    def _counts_of(self, shard: Scripts, queue: str) -> Iterator[str]:
+        listed: Counter[str] = Counter()
+        for kind in "sf":
+            entries = shard.client.xrange(shard.keys.at("ended", queue, kind))
+            for id_ in (id_ for _, values in entries for id_ in values[b"i"].decode().split("\0")):
+                record = self.found.get(id_)
+                listed[record.status if record else "?"] += 1
+        counters = shard.client.hgetall(shard.keys.at("count", queue))
+        for code, status in _FINAL.items():
+            counted = int(counters.get(code.encode(), 0))
+            if counted != listed[code]:
+                yield f"I6: {queue} counted {counted} {status}, its history has {listed[code]}"
 
     def longest_stuck_s(self) -> float:
         gaps = [after.mono - before.mono for found in self.by_id.values() for before, after in pairwise(found)]

@@ -31,6 +31,23 @@ def test_worker_processes_killed_at_random_lose_nothing(seed: int, jobs: int, ev
     assert report.kills > 0
 
 
+@sizes(small=(400, 0.7, 1.5), full=(10_000, 2.0, 30.0), names="jobs,every_s,for_s")
+def test_without_a_settle_window_a_kill_repeats_what_the_threads_ran_at_most(
+    seed: int, jobs: int, every_s: float, for_s: float
+) -> None:
+    with Arena(seed, settle_window=0) as arena:
+        arena.start_workers(processes=3)
+        arena.start_schedulers(1)
+        arena.offer_meanwhile(jobs, {"ms": 5}, per_second=int(jobs / for_s))
+        Faults(arena).every(every_s, Faults(arena).kill_a_worker, for_s=for_s)
+        arena.drain(seconds=200)
+
+        report = check(arena, "killed without a settle window", ends=KILLED)
+
+    assert report.problems == []
+    assert report.bound == report.kills * THREADS > 0
+
+
 @sizes(small=(5, 60), full=(12, 2000), names="deadly,neighbours")
 def test_death_between_effect_and_settle_repeats_that_one_and_loses_none(
     seed: int, deadly: int, neighbours: int

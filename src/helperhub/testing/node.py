@@ -47,6 +47,11 @@ class Node:
         return f"redis://{self.address}"
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and not killed since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The process id."""
         if self._process is None:

@@ -40,7 +40,7 @@ class SentinelForTests:
             primary = self._start(Node(directory / "a", self._arguments), self.servers)
             follow = ("--replicaof", "127.0.0.1", str(primary.port))
             replica = self._start(Node(directory / "b", (*self._arguments, *follow)), self.servers)
-            wait_until(lambda: replica.ask("INFO", "replication").get("master_link_status") == "up")
+            wait_until(lambda: _follows(replica))
             for number in range(_SENTINELS):
                 config = (
                     f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2\n"
@@ -77,11 +77,23 @@ class SentinelForTests:
         before.kill()
         wait_until(lambda: self.primary is not before, seconds=_FAILOVER_S)
 
+    def restore(self) -> None:
+        """Start what was killed again, and return once it follows the primary."""
+        for server in self.servers:
+            if not server.is_running:
+                server.start()
+        followers = [server for server in self.servers if server is not self.primary]
+        wait_until(lambda: all(map(_follows, followers)), seconds=_FAILOVER_S)
+
     def _start(self, node: Node, nodes: list[Node]) -> Node:
         self._stack.callback(node.kill)
         node.start()
         nodes.append(node)
         return node
+
+
+def _follows(server: Node) -> bool:
+    return bool(server.ask("INFO", "replication").get("master_link_status") == "up")
 
 
 def _knows_all(sentinel: Node) -> bool:

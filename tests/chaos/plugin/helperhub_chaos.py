@@ -13,6 +13,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import dramatiq
+
 from helperhub import Context, Every, RetryPolicy, helper, hookimpl
 
 QUICKLY = RetryPolicy(max_attempts=5, delays=(timedelta(milliseconds=100),), jitter=0.0)
@@ -45,8 +47,7 @@ def die(how: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@helper(retry=QUICKLY, overlap="allow")
-def work(ctx: Context[Any]) -> int:
+def obey(ctx: Context[Any]) -> int:
     """Take effect, then go on for a while; as asked fail at the first attempts, or end the process."""
     order = ctx.payload or {}
     note_effect(ctx)
@@ -57,6 +58,13 @@ def work(ctx: Context[Any]) -> int:
         message = f"attempt {ctx.attempt} fails as asked"
         raise RuntimeError(message)
     return ctx.delivery
+
+
+work = helper(name="work", retry=QUICKLY, overlap="allow")(obey)
+#: Of a later release than `work`.
+fresh = helper(name="fresh", retry=QUICKLY, overlap="allow")(obey)
+#: Each in a queue of its own, for several shards.
+green, blue = (helper(name=name, queue=name, retry=QUICKLY, overlap="allow")(obey) for name in ("green", "blue"))
 
 
 @helper(schedule=Every(timedelta(seconds=1)), overlap="allow", retry=QUICKLY)
@@ -78,11 +86,27 @@ def slow(ctx: Context[Any]) -> None:
     time.sleep(2.5)
 
 
+class Raising(dramatiq.Middleware):
+    """Raises in every hook that Dramatiq has."""
+
+
+def refuse(*args: object, **kwargs: object) -> None:
+    message = "this hook always fails"
+    raise RuntimeError(message)
+
+
+for hook in vars(dramatiq.Middleware):
+    if hook.startswith(("before_", "after_")):
+        setattr(Raising, hook, refuse)
+
+
 @hookimpl
 def helperhub_register(hub: Any) -> None:
-    """Register `work`, and those with a schedule that `CHAOS_SCHEDULED` names."""
+    """Register `work`, and what `CHAOS_HELPERS` names; "raising" is a middleware."""
     hub.add(work)
-    scheduled = os.environ.get("CHAOS_SCHEDULED", "").split()
-    for found in (tick, minute, slow):
-        if found.name in scheduled:
+    named = os.environ.get("CHAOS_HELPERS", "").split()
+    for found in (tick, minute, slow, fresh, green, blue):
+        if found.name in named:
             hub.add(found)
+    if "raising" in named:
+        dramatiq.get_broker().add_middleware(Raising())

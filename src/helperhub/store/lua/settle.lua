@@ -129,6 +129,7 @@ local function settle(v, claimed)
 end
 
 local verdicts = cmsgpack.unpack(ARGV[2])
+if #verdicts == 0 then return {} end
 local ids = {}
 for i, v in ipairs(verdicts) do ids[i] = v[1] end
 local claims = redis.call('HMGET', held, unpack(ids))
