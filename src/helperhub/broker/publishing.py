@@ -38,6 +38,7 @@ class Profile:
         expires_after: None means never.
         overlap: Whether its active executions have to be known.
         bound: Most executions that may wait in its queue; 0 means any number.
+        limit_key: Field of the payload whose values have limits of their own; None if there are no such.
     """
 
     priority: int | None = None
@@ -46,6 +47,7 @@ class Profile:
     expires_after: timedelta | None = None
     overlap: Overlap = Overlap.ALLOW
     bound: int = 0
+    limit_key: str | None = None
 
 
 class ProfileSource(Protocol):

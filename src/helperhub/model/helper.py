@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from helperhub.errors import InvalidHelper
+from helperhub.model.limits import Limits, LimitsOverride
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
 
@@ -44,6 +45,7 @@ class HelperSpec:
         retry: When a failed attempt is followed by another.
         time_limit: How long one attempt may take; None means its queue's.
         overlap: What happens while an earlier execution is still active.
+        limits: How much of it, with all its instances, may run at once and start.
         enabled: Whether its schedules are planned.
         payload: What a scheduled execution is given; JSON.
         description: One line for people.
@@ -63,6 +65,7 @@ class HelperSpec:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     time_limit: timedelta | None = None
     overlap: Overlap = Overlap.SKIP
+    limits: Limits = Limits()
     enabled: bool = True
     payload: Any = None
     description: str = ""
@@ -91,6 +94,7 @@ class Override:
         expires_after: Replaces the spec's expiry.
         payload: Replaces the payload of scheduled executions; ``has_payload`` tells None apart.
         has_payload: Whether ``payload`` counts.
+        limits: Changes the spec's limits, and holds executions back; a helper's own, with all its instances.
         reason: Why, in the operator's words.
         changed_at: When it was last changed.
         unknown: What a newer release wrote beside these; kept for it.
@@ -102,6 +106,7 @@ class Override:
     expires_after: timedelta | None = None
     payload: Any = None
     has_payload: bool = False
+    limits: LimitsOverride = LimitsOverride()
     reason: str = ""
     changed_at: datetime | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from helperhub.errors import InvalidHelper
 from helperhub.model.helper import DEFAULT_QUEUE, HelperSpec, Overlap
+from helperhub.model.limits import Rate, build_limits
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
 
@@ -115,6 +116,11 @@ def helper(
     retry: RetryPolicy | None = ...,
     time_limit: timedelta | None = ...,
     overlap: Overlap | str = ...,
+    concurrency: int | None = ...,
+    concurrency_key: str | None = ...,
+    concurrency_per_key: int | None = ...,
+    rate: Rate | str | None = ...,
+    rate_per_key: Rate | str | None = ...,
     enabled: bool = ...,
     payload: Any = ...,
     payload_model: type[Any] | None = ...,
@@ -135,6 +141,11 @@ def helper(  # noqa: PLR0913 - the author's whole vocabulary in one place
     retry: RetryPolicy | None = None,
     time_limit: timedelta | None = None,
     overlap: Overlap | str = Overlap.SKIP,
+    concurrency: int | None = None,
+    concurrency_key: str | None = None,
+    concurrency_per_key: int | None = None,
+    rate: Rate | str | None = None,
+    rate_per_key: Rate | str | None = None,
     enabled: bool = True,
     payload: Any = None,
     payload_model: type[Any] | None = None,
@@ -156,6 +167,11 @@ def helper(  # noqa: PLR0913 - the author's whole vocabulary in one place
         retry: When a failed attempt is followed by another.
         time_limit: How long one attempt may take; None means its queue's.
         overlap: ``skip``, ``queue`` or ``allow`` while an earlier execution is still active.
+        concurrency: Most executions that run at once, all instances and worker processes together; None is no limit.
+        concurrency_key: Field of the payload whose values have limits of their own, such as ``"city"``.
+        concurrency_per_key: Most executions of one value that run at once.
+        rate: Most starts in any window, such as ``"100/m"`` or ``"5/10m"``; a retry is a start too.
+        rate_per_key: Most starts of one value.
         enabled: Whether its schedules are planned from the start.
         payload: What scheduled executions are given; JSON.
         payload_model: Pydantic model that payloads must fit; ``ctx.payload`` is then an instance.
@@ -176,6 +192,13 @@ def helper(  # noqa: PLR0913 - the author's whole vocabulary in one place
             retry=retry or RetryPolicy(),
             time_limit=time_limit,
             overlap=_overlap(overlap),
+            limits=build_limits(
+                concurrency=concurrency,
+                concurrency_key=concurrency_key,
+                concurrency_per_key=concurrency_per_key,
+                rate=rate,
+                rate_per_key=rate_per_key,
+            ),
             enabled=enabled,
             payload=payload,
             description=description or (inspect.getdoc(function) or "").partition("\n")[0],

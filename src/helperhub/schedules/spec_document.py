@@ -10,6 +10,7 @@ from typing import Any
 from helperhub.model.duration import to_ms
 from helperhub.model.helper import HelperSpec, Overlap, Override, effective_spec, split_key
 from helperhub.model.instant import parse_instant, to_rfc3339
+from helperhub.model.limits import Limits, LimitsOverride, Rate, parse_rate
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
 from helperhub.schedules.notation import parse_schedule, schedule_to_dict
@@ -38,6 +39,7 @@ def spec_to_document(spec: HelperSpec) -> dict[str, Any]:
         },
         "time_limit_ms": _ms(spec.time_limit),
         "overlap": spec.overlap.value,
+        "limits": limits_to_document(spec.limits),
         "enabled": spec.enabled,
         "payload": spec.payload,
         "description": spec.description,
@@ -70,6 +72,7 @@ def spec_from_document(document: Mapping[str, Any]) -> HelperSpec:
         ),
         time_limit=_duration(document["time_limit_ms"]),
         overlap=Overlap(document["overlap"]),
+        limits=_limits(document.get("limits") or {}),
         enabled=document["enabled"],
         payload=document["payload"],
         description=document["description"],
@@ -93,6 +96,10 @@ def override_to_document(override: Override) -> dict[str, Any]:
         document["expires_after_ms"] = to_ms(override.expires_after)
     if override.has_payload:
         document["payload"] = override.payload
+    if override.limits.changes:
+        document["limits"] = {name: _word(value) for name, value in override.limits.changes.items()}
+    if override.limits.paused:
+        document["paused"] = override.limits.pause_reason
     return document
 
 
@@ -106,10 +113,27 @@ def override_from_document(document: Mapping[str, Any]) -> Override:
         expires_after=_duration(document.get("expires_after_ms")),
         payload=document.get("payload"),
         has_payload="payload" in document,
+        limits=LimitsOverride(
+            {name: _limit(value) for name, value in document.get("limits", {}).items()},
+            "paused" in document,
+            document.get("paused", ""),
+        ),
         reason=document.get("reason", ""),
         changed_at=parse_instant(changed_at) if changed_at else None,
         unknown={name: value for name, value in document.items() if name not in _OVERRIDE_FIELDS},
     )
+
+
+def limits_to_document(limits: Limits) -> dict[str, Any]:
+    """Return limits as JSON, with nothing but what there is; rates as ``100/m``."""
+    values = {
+        "concurrency": limits.concurrency,
+        "concurrency_key": limits.key,
+        "concurrency_per_key": limits.concurrency_per_key,
+        "rate": limits.rate,
+        "rate_per_key": limits.rate_per_key,
+    }
+    return {name: _word(value) for name, value in values.items() if value is not None}
 
 
 def resolve_spec(helper: str, specs: Mapping[str, HelperSpec], override: Override | None) -> HelperSpec | None:
@@ -128,6 +152,25 @@ def resolve_spec(helper: str, specs: Mapping[str, HelperSpec], override: Overrid
             return None
         own = replace(of_helper, instance=instance, schedules={}, enabled=True)
     return effective_spec(own, override)
+
+
+def _limits(document: Mapping[str, Any]) -> Limits:
+    values = {name: _limit(value) for name, value in document.items() if name != "concurrency_key"}
+    return Limits(
+        values.get("concurrency"),
+        document.get("concurrency_key"),
+        values.get("concurrency_per_key"),
+        values.get("rate"),
+        values.get("rate_per_key"),
+    )
+
+
+def _limit(value: Any) -> Any:
+    return parse_rate(value) if isinstance(value, str) else value
+
+
+def _word(value: int | str | Rate | None) -> int | str | None:
+    return str(value) if isinstance(value, Rate) else value
 
 
 def _schedules(document: Mapping[str, Any]) -> dict[str, Schedule]:

@@ -94,4 +94,5 @@ class Profiles:
             max_attempts=spec.retry.max_attempts,
             expires_after=spec.expires_after,
             overlap=spec.overlap if spec.schedules else Overlap.ALLOW,
+            limit_key=spec.limits.key,
         )

@@ -23,7 +23,7 @@ from helperhub.settings.model import (
     SigningSettings,
     WorkerSettings,
 )
-from helperhub.settings.queues import STANDARD_QUEUES, ResolvedQueue, resolve_queue
+from helperhub.settings.queues import STANDARD_QUEUES, ResolvedQueue, list_rules, resolve_queue
 
 __all__ = [
     "DEFAULT_ENV_FILE",
@@ -45,6 +45,7 @@ __all__ = [
     "SigningSettings",
     "WorkerSettings",
     "installed_plugins",
+    "list_rules",
     "list_settings",
     "load_settings",
     "plugin_settings",

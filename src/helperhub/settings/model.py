@@ -165,6 +165,10 @@ class QueueSettings(_Section):
     """How long its successes are kept (duration); standard: low 12h, others HELPERHUB_HISTORY__KEEP."""
     max_depth: int | None = Field(default=None, ge=1)
     """Most executions that may wait in it (count); more are refused. Empty means no bound."""
+    max_running: int | None = Field(default=None, ge=1)
+    """Most executions of it that run at once, all worker processes together (count); empty means no bound."""
+    order: Annotated[Literal["priority", "deadline"], BeforeValidator(_read_word)] = "priority"
+    """priority hands out by priority and due time, deadline what expires first; what never expires comes after."""
     shard: int | None = Field(default=None, ge=0)
     """Shard that its new executions go to (number from 0, below HELPERHUB_SHARDS); empty means 0."""
 
@@ -264,6 +268,9 @@ class Settings(BaseSettings):
     shards: int = Field(default=1, ge=1, le=64)
     """Parts that the hub's keys are split into (count), so that a Redis Cluster can hold them on several servers; a
     queue's SHARD says which is its own. Every process of a hub needs the same number."""
+    max_running: int | None = Field(default=None, ge=1)
+    """Most executions of the hub that run at once, all worker processes together (count); empty means no bound. Not
+    with several shards."""
     durable: bool = False
     """Accept an execution only when the server has it on disk, so that no crash of the server loses it (true or
     false); needs appendonly, and Redis 7.2 or Valkey."""
@@ -287,6 +294,9 @@ class Settings(BaseSettings):
     def _check_together(self) -> Self:
         if self.scheduler.plan_every >= self.scheduler.window:
             message = "HELPERHUB_SCHEDULER__PLAN_EVERY must be shorter than HELPERHUB_SCHEDULER__WINDOW."
+            raise ValueError(message)
+        if self.max_running is not None and self.shards > 1:
+            message = "HELPERHUB_MAX_RUNNING can't be kept over several shards. Give the queues a MAX_RUNNING of their own."
             raise ValueError(message)
         for name, queue in self.queues.items():
             if queue.shard is not None and queue.shard >= self.shards:

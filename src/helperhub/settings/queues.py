@@ -45,3 +45,16 @@ def resolve_queue(settings: Settings, name: str) -> ResolvedQueue:
         max_depth=queue.max_depth,
         shard=queue.shard or 0,
     )
+
+
+def list_rules(settings: Settings) -> dict[str, str]:
+    """Return what scripts have to know of queues, as `lua/parts/limits.lua` reads it.
+
+    ``queue:<name>`` is most running at once (0: no bound) and the order, ``all`` is most running of the hub.
+    """
+    rules = {
+        f"queue:{name}": f"{queue.max_running or 0} {queue.order}"
+        for name, queue in settings.queues.items()
+        if queue.max_running or queue.order != "priority"
+    }
+    return rules | ({"all": str(settings.max_running)} if settings.max_running else {})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import orjson
 
 from helperhub.errors import UntrustedRecord, UsageError
-from helperhub.model.helper import HelperSpec, Override
+from helperhub.model.helper import HelperSpec, Override, split_key
+from helperhub.model.limits import HeldLimits, LimitsOverride
 from helperhub.schedules.spec_document import override_from_document, resolve_spec, spec_from_document
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
@@ -48,11 +49,26 @@ class Snapshot:
         rows: By helper (``helper[/instance]``), sorted.
         unreadable: Helpers with an entry that can't be decoded or isn't signed as it should be, with the
             reason; they have no row, so nothing is planned or enqueued from what they say.
+        overrides: What operators changed, by helper; also of helpers that only have instances.
     """
 
     revision: int
     rows: Mapping[str, CatalogueRow]
     unreadable: Mapping[str, str]
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+
+    def limits(self) -> dict[str, HeldLimits]:
+        """Return what holds each helper's executions back, by the helper's name without an instance."""
+        declared = {}
+        for helper, row in self.rows.items():
+            name, instance = split_key(helper)
+            if instance is None or name not in declared:
+                declared[name] = row.spec.limits
+        return {name: self._limits_override(name).apply(limits) for name, limits in declared.items()}
+
+    def _limits_override(self, name: str) -> LimitsOverride:
+        override = self.overrides.get(name)
+        return override.limits if override else LimitsOverride()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +122,7 @@ class Catalogue:
             if spec is not None:
                 state = planned.get(helper.encode(), b"").decode()
                 rows[helper] = CatalogueRow(helper, spec, specs.get(helper), override, state)
-        return Snapshot(int(revision or 0), rows, unreadable)
+        return Snapshot(int(revision or 0), rows, unreadable, overrides)
 
     def signed_entries(self) -> tuple[int, list[tuple[str, str, bytes]]]:
         """Return the revision, and each spec and override as it is stored: purpose, helper, signed text."""
