@@ -22,10 +22,11 @@ from helperhub.services.enqueueing import Enqueueing, EnqueueOptions
 from helperhub.services.executions import Executions
 from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import HelperChange, Helpers
+from helperhub.services.limits import LimitRules
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.start import check_schema, check_server, check_shards
-from helperhub.settings import LoadedSettings, load_settings
+from helperhub.settings import LoadedSettings, list_rules, load_settings
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.sharded_views import spread_workers
 from helperhub.store.workers import Workers as WorkerStore
@@ -60,7 +61,12 @@ class Hub(Assembly):
     @cached_property
     def helpers(self) -> Helpers:
         """List, show, enable, disable and update helpers."""
-        return Helpers(self.scripts, self.catalogue, self._planner, self.settings.timezone)
+        return Helpers(self.scripts, self.catalogue, self._planner, self.settings.timezone, self.limit_rules)
+
+    @cached_property
+    def limit_rules(self) -> LimitRules:
+        """Bring limits of catalogue and settings to where the scripts see them."""
+        return LimitRules(self.scripts, self.catalogue, list_rules(self.settings))
 
     @cached_property
     def plan(self) -> Plan:
@@ -186,7 +192,10 @@ class Hub(Assembly):
         specs = [spec for plugin in plugins.loaded for spec in plugin.specs]
         spared = {plugin.distribution for plugin in plugins.quarantined}
         try:
-            return self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
+            change = self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
+            # Workers leave the settings that schedulers have entered: those decide.
+            self.limit_rules.enter(renew_settings=not only_new)
+            return change
         except StoreForbidden as error:
             if not only_new:
                 raise
@@ -247,9 +256,14 @@ class Hub(Assembly):
             janitors[0] if len(janitors) == 1 else Janitors(janitors),
             plan_every=self.settings.scheduler.plan_every,
             register=lambda: self.register(exclusive=exclusive),
+            keep_limits=self._keep_limits,
             registered=registered,
             tell_untold=lambda: self._given_up.tell_untold(self.records),
         )
+
+    def _keep_limits(self) -> None:
+        self.limit_rules.enter()
+        self.limit_rules.mend()
 
     @cached_property
     def _enqueueing(self) -> Enqueueing:

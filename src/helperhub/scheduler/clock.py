@@ -49,6 +49,7 @@ class Clock:
         plan_every: timedelta,
         register: Callable[[], object],
         tell_untold: Callable[[], int],
+        keep_limits: Callable[[], None],
         registered: bool = True,
     ) -> None:
         """Prepare; `run` begins.
@@ -60,9 +61,11 @@ class Clock:
             plan_every: How often the plan is extended.
             register: Enters the plugins' helpers; called when Redis has come back with less than it had.
             tell_untold: Tells of dead letters that no worker could tell of.
+            keep_limits: Brings limits to every shard, and frees slots that nobody holds.
             registered: Whether they are entered; else that is tried until it works.
         """
         self._tell_untold = tell_untold
+        self._keep_limits = keep_limits
         self._register = register
         self._registered = registered
         self._planner = planner
@@ -91,6 +94,7 @@ class Clock:
             _Work("sweep", lambda: _ignore(self._janitor.sweep()), _CLEAN),
             _Work("tell", lambda: _ignore(self._tell_untold()), _TELL),
             _Work("trim", lambda: _ignore(self._janitor.trim()), _CLEAN),
+            _Work("limits", self._keep_limits, _CLEAN),
             _Work("register", self._register_if_needed, _REGISTER),
         ]
         for work in works:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from helperhub.errors import Conflict, NotFound
+from helperhub.errors import Conflict, NotFound, UsageError
 from helperhub.model.duration import format_duration
 from helperhub.model.helper import HelperSpec, Override, effective_spec, split_key
 from helperhub.model.instant import from_ms, to_rfc3339
+from helperhub.model.limits import HeldLimits, LimitsOverride, Rate
 from helperhub.model.schedule import Schedule
 from helperhub.scheduler.planner import Planner
 from helperhub.schedules.due_times import next_due
 from helperhub.schedules.notation import check_schedule, describe, schedule_to_dict
-from helperhub.schedules.spec_document import override_to_document, spec_to_document
+from helperhub.schedules.spec_document import limits_to_document, override_to_document, spec_to_document
+from helperhub.services.limits import LimitRules
 from helperhub.store.catalogue import OVERRIDE, SPEC, Catalogue, CatalogueRow, Snapshot
 from helperhub.store.scripts import Scripts, SpecChange
 from helperhub.trust.signing import Signatures
@@ -81,6 +83,8 @@ class HelperUpdate:
         enabled: Switches planning.
         payload: Replaces the payload of scheduled executions, where ``has_payload``.
         has_payload: Whether ``payload`` counts.
+        limits: By name of `LIMIT_NAMES`; a value of None is no limit.
+        paused: Start nothing of the helper, or go on.
     """
 
     schedules: Mapping[str, Schedule] | None = None
@@ -89,6 +93,8 @@ class HelperUpdate:
     enabled: bool | None = None
     payload: Any = None
     has_payload: bool = False
+    limits: Mapping[str, int | Rate | None] = field(default_factory=dict)
+    paused: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,7 @@ class Helpers:
     catalogue: Catalogue
     planner: Planner
     default_tz: str
+    limit_rules: LimitRules
 
     @property
     def signatures(self) -> Signatures:
@@ -108,8 +115,10 @@ class Helpers:
     def all(self) -> list[dict[str, Any]]:
         """Return every helper and instance as a document, by name."""
         snapshot = self.catalogue.read()
-        planned = self.catalogue.next_due()
-        return [self._document(row, planned.get(name)) for name, row in snapshot.rows.items()]
+        planned, limits = self.catalogue.next_due(), snapshot.limits()
+        return [
+            self._document(row, planned.get(name), limits[split_key(name)[0]]) for name, row in snapshot.rows.items()
+        ]
 
     def show(self, helper: str) -> dict[str, Any]:
         """Return one helper as a document.
@@ -117,7 +126,11 @@ class Helpers:
         Raises:
             NotFound: No helper has that name; the hint names close ones.
         """
-        return self._document(self.row(helper), self.catalogue.next_due().get(helper))
+        snapshot = self.catalogue.read()
+        if helper not in snapshot.rows:
+            raise unknown_helper(helper, snapshot.rows)
+        held = snapshot.limits()[split_key(helper)[0]]
+        return self._document(snapshot.rows[helper], self.catalogue.next_due().get(helper), held)
 
     def row(self, helper: str) -> CatalogueRow:
         """Return one helper's row of the catalogue.
@@ -146,6 +159,24 @@ class Helpers:
         """
         return self.update(helper, HelperUpdate(enabled=False), reason=reason)
 
+    def pause(self, helper: str, *, reason: str = "") -> HelperChange:
+        """Start nothing of the helper, with all its instances; planning goes on, and what is due waits.
+
+        Raises:
+            NotFound: No helper has that name.
+            UsageError: It is an instance.
+        """
+        return self.update(helper, HelperUpdate(paused=True), reason=reason)
+
+    def resume(self, helper: str, *, reason: str = "") -> HelperChange:
+        """Start executions of a helper that was paused again, at once.
+
+        Raises:
+            NotFound: No helper has that name.
+            UsageError: It is an instance.
+        """
+        return self.update(helper, HelperUpdate(paused=False), reason=reason)
+
     def update(self, helper: str, update: HelperUpdate, *, reason: str = "", create: bool = False) -> HelperChange:
         """Change a helper at run time, beside its spec, and plan anew what that changes.
 
@@ -161,15 +192,19 @@ class Helpers:
         """
         for name, schedule in (update.schedules or {}).items():
             check_schedule(schedule, default_tz=self.default_tz, subject=f"Schedule '{name or helper}'")
+        limited = bool(update.limits) or update.paused is not None
+        if limited:
+            _refuse_instance(helper)
         changed_at = from_ms(self.scripts.due(limit=1).now_ms)
 
         def change(row: CatalogueRow) -> tuple[str, HelperSpec]:
             override = _updated(row.override or Override(), update, reason, changed_at)
+            _check_limits(helper, row.spec, update)
             after = _with(row, override)  # raises before anything is written
             text = orjson.dumps(override_to_document(override)).decode()
             return self.signatures.sign_text(OVERRIDE, helper, text), after
 
-        return self._write(lambda snapshot: _row_to_change(snapshot, helper, create=create), change)
+        return self._write(lambda snapshot: _row_to_change(snapshot, helper, create=create, limited=limited), change)
 
     def reset(self, helper: str) -> HelperChange:
         """Drop what operators changed: the spec holds again. An instance that an operator made goes.
@@ -182,7 +217,7 @@ class Helpers:
         if helper in self.catalogue.read().unreadable:
             self.scripts.register([SpecChange(helper, override="-")], revision=None)
         return self._write(
-            lambda snapshot: _row_to_change(snapshot, helper, create=False),
+            lambda snapshot: _row_to_change(snapshot, helper, create=False, limited=True),
             lambda row: ("-", row.declared or replace(row.spec, enabled=False)),
         )
 
@@ -229,6 +264,7 @@ class Helpers:
                 return HelperChange("", enabled=True, planned=0, removed=0)
             revision, removed = self.scripts.register(changes, revision=snapshot.revision)
             if revision != -1:
+                self.limit_rules.enter()
                 renewed = {change.helper for change in changes if change.plan == _RENEW}
                 planned = self._plan(renewed) if renewed else 0
                 return HelperChange("", enabled=True, planned=planned, removed=removed)
@@ -252,6 +288,7 @@ class Helpers:
             spec_change = SpecChange(row.helper, override=override, plan=plan)
             revision, removed = self.scripts.register([spec_change], revision=snapshot.revision)
             if revision != -1:
+                self.limit_rules.enter()
                 planned = self._plan({row.helper}) if plan == _RENEW else 0
                 return HelperChange(row.helper, enabled=after.enabled, planned=planned, removed=removed)
         message = "The catalogue kept changing while a helper was changed."
@@ -277,7 +314,7 @@ class Helpers:
         self.planner.plan(helpers)
         return self.catalogue.count_planned(helpers)
 
-    def _document(self, row: CatalogueRow, next_due_ms: int | None) -> dict[str, Any]:
+    def _document(self, row: CatalogueRow, next_due_ms: int | None, held: HeldLimits) -> dict[str, Any]:
         spec = row.spec
         name, instance = split_key(row.helper)
         schedules = spec.schedules.values()
@@ -296,6 +333,9 @@ class Helpers:
             "max_attempts": spec.retry.max_attempts,
             "time_limit": format_duration(spec.time_limit) if spec.time_limit else None,
             "overlap": spec.overlap.value,
+            "limits": limits_to_document(held.limits),
+            "paused": held.paused,
+            "pause_reason": held.pause_reason or None,
             "payload": spec.payload,
             "description": spec.description,
             "plugin": spec.plugin,
@@ -313,10 +353,15 @@ class Helpers:
         return min((times[0] for times in each if times), default=None)
 
 
-def _row_to_change(snapshot: Snapshot, helper: str, *, create: bool) -> CatalogueRow:
+def _row_to_change(snapshot: Snapshot, helper: str, *, create: bool, limited: bool) -> CatalogueRow:
     if helper in snapshot.rows:
         return snapshot.rows[helper]
     name, instance = split_key(helper)
+    instances = [row for key, row in snapshot.rows.items() if limited and split_key(key)[0] == helper]
+    if instances:
+        # A helper of which there are only instances still has limits, which count all of them together.
+        spec = replace(instances[0].spec, instance=None, schedules={})
+        return CatalogueRow(helper, spec, None, snapshot.overrides.get(helper), "")
     if not create or instance is None or name not in snapshot.rows:
         raise unknown_helper(helper, snapshot.rows)
     spec = replace(snapshot.rows[name].spec, instance=instance, schedules={})
@@ -328,7 +373,30 @@ def _updated(before: Override, update: HelperUpdate, reason: str, changed_at: da
     given = {name: value for name in _UPDATABLE if (value := getattr(update, name)) is not None}
     if update.has_payload:
         given |= {"payload": update.payload, "has_payload": True}
+    if update.limits or update.paused is not None:
+        given["limits"] = _updated_limits(before.limits, update, reason)
     return replace(before, reason=reason, changed_at=changed_at, **given)
+
+
+def _updated_limits(before: LimitsOverride, update: HelperUpdate, reason: str) -> LimitsOverride:
+    paused = before.paused if update.paused is None else update.paused
+    why = before.pause_reason if update.paused is None else reason
+    return LimitsOverride({**before.changes, **update.limits}, paused, why if paused else "")
+
+
+def _refuse_instance(helper: str) -> None:
+    name, instance = split_key(helper)
+    if instance is not None:
+        message = f"'{helper}' is an instance: limits and pauses count a helper with all its instances."
+        raise UsageError(message, hint=f"Name '{name}', or stop the instance's planning with 'helpers disable'.")
+
+
+def _check_limits(helper: str, spec: HelperSpec, update: HelperUpdate) -> None:
+    """Refuse limits that can't be kept."""
+    if spec.limits.key is None and any(value is not None for name, value in update.limits.items() if "per_key" in name):
+        message = f"'{helper}' declares no concurrency_key, so it can't be limited per key."
+        raise UsageError(message, hint="Add concurrency_key to its declaration; it names a field of the payload.")
+    LimitsOverride(update.limits).apply(spec.limits)
 
 
 def _with(row: CatalogueRow, override: Override) -> HelperSpec:

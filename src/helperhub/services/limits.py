@@ -64,7 +64,8 @@ class LimitRules:
         Raises:
             StoreError: A shard can't be asked; the others are done.
         """
-        freed, failed = 0, None
+        freed = 0
+        failed: StoreError | None = None
         for part in self.scripts.each:
             try:
                 freed += part.mend()

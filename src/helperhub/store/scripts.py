@@ -211,6 +211,14 @@ class Scripts:
         """Swap bodies (id, the one it has, the one it gets); per id 1, or 0 where it has another by now."""
         return [int(code) for code in self._run("rewrite", pack([list(swap) for swap in bodies]))]
 
+    def set_rules(self, changes: Mapping[str, str]) -> int:
+        """Change rules of limits by field, '' takes one out; return how many changed."""
+        return int(self._run("rules", pack([part for change in changes.items() for part in change])))
+
+    def mend(self) -> int:
+        """Free slots of limits that nobody holds any more; return how many there were."""
+        return int(self._run("mend"))
+
     def register(self, changes: Sequence[SpecChange], *, revision: int | None) -> tuple[int, int]:
         """Write catalogue changes; return revision and removed due times, or (-1, 0) if ``revision`` is old."""
         rows = [[change.helper, change.spec, change.override, change.plan] for change in changes]
