@@ -291,7 +291,13 @@ class Claimer:
     def _claim(self, want: int, *, waited: bool) -> Claimed:
         # The same number until an answer arrives: a claim whose reply was lost is answered again, not made again.
         claimed = self._scripts.claim(
-            self._worker, self._queues, number=self._number + 1, want=want, will_wait=True, waited=waited
+            self._worker,
+            self._queues,
+            number=self._number + 1,
+            want=want,
+            will_wait=True,
+            waited=waited,
+            free=max(0, self._options.threads - self._in_hand - self._lane.elsewhere()),
         )
         self._number += 1
         self.last_claim_at = time.monotonic()

@@ -29,23 +29,30 @@ _CONNECT = "auth hello ping select client|setinfo client|setname multi exec disc
 _CLUSTER = "cluster|slots cluster|shards command asking"
 _READ = (
     "get mget strlen exists hget hgetall hmget hkeys hlen hexists smembers sismember smismember srandmember lrange "
-    "zrange zrevrange zrangebyscore zscore zcard xrange xrevrange xlen"
+    "lindex zrange zrevrange zrangebyscore zscore zcard zcount zrank scard hscan sscan xrange xrevrange xlen"
 )
 _WRITE = (
-    "eval evalsha set setrange del pexpire hset hsetnx hdel hincrby sadd srem lpush zadd zrem zpopmin zpopmax xadd "
-    "waitaof wait"
+    "eval evalsha set setrange del pexpire hset hsetnx hdel hincrby sadd srem lpush ltrim zadd zrem zremrangebyrank "
+    "zunionstore zpopmin zpopmax xadd waitaof wait"
 )
 #: Planning, registering, and ending the history.
 _KEEP_ORDER = "incr persist lrem xdel zremrangebyscore"
 COMMANDS = {
     Role.SCHEDULER: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER}",
-    Role.WORKER: f"{_CONNECT} {_READ} {_WRITE} blpop rpush ltrim",
+    Role.WORKER: f"{_CONNECT} {_READ} {_WRITE} blpop rpush",
     Role.WEB: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER}",
     Role.READ_ONLY: f"{_CONNECT} {_READ}",
 }
 
 #: Kinds of keys whose next part is a queue.
-BY_QUEUE = frozenset({"ready", "suspects", "delayed", "count", "ended", "idle"})
+BY_QUEUE = frozenset(
+    {
+        *("ready", "suspects", "delayed", "count", "ended", "idle"),
+        *("helpers", "keys", "limited", "blocked", "throttled", "expiring"),
+    }
+)
+#: Of these, those that have more parts behind the queue.
+_DEEPER = frozenset({"keys", "limited", "blocked"})
 #: What each role reads (R), or reads and writes (RW), kind by kind as `store.keys` lists them: scheduler, worker, web.
 #: Everybody reads everything: a read-only user of the hub is one of them.
 _KINDS = {
@@ -57,6 +64,19 @@ _KINDS = {
     "delayed": ("RW", "RW", "RW"),
     "parked": ("RW", "RW", "RW"),
     "active": ("RW", "RW", "RW"),
+    "rules": ("RW", "R", "RW"),
+    "helpers": ("RW", "RW", "RW"),
+    "keys": ("RW", "RW", "RW"),
+    "limited": ("RW", "RW", "RW"),
+    "blocked": ("RW", "RW", "RW"),
+    "throttled": ("RW", "RW", "RW"),
+    "expiring": ("RW", "RW", "RW"),
+    "waits": ("RW", "RW", "RW"),
+    "using": ("RW", "RW", "RW"),
+    "perkey": ("RW", "RW", "RW"),
+    "inhand": ("RW", "RW", "RW"),
+    "perqueue": ("RW", "RW", "RW"),
+    "starts": ("R", "RW", "R"),
     "queues": ("RW", "RW", "RW"),
     "paused": ("RW", "R", "RW"),
     "workers": ("RW", "RW", "R"),
@@ -103,6 +123,7 @@ _SINGLE = frozenset(
             "history",
             "cancel",
         ),
+        *("rules", "inhand", "perqueue"),
         *("synced", "shards", "meta", "rev", "catalogue", "overrides", "planned", "plan"),
     }
 )
@@ -169,7 +190,7 @@ def _parts(kind: str, role: Role, queues: Sequence[str]) -> list[tuple[str, ...]
     if kind in _SINGLE:
         # ``plan`` is a key, and so is ``plan:<helper>``.
         return [(kind,), (kind, "*")] if kind == "plan" else [(kind,)]
-    end = ("[sf]",) if kind in ("ended", "of") else ()
+    end = ("[sf]",) if kind in ("ended", "of") else ("*",) if kind in _DEEPER else ()
     names = queues if role is Role.WORKER and kind in BY_QUEUE and queues else ["*"]
     return [(kind, name, *end) for name in names]
 

@@ -62,15 +62,6 @@ class LimitRules:
         """Free slots that nobody holds any more; return how many there were.
 
         Raises:
-            StoreError: A shard can't be asked; the others are done.
+            StoreError: No shard can be asked.
         """
-        freed = 0
-        failed: StoreError | None = None
-        for part in self.scripts.each:
-            try:
-                freed += part.mend()
-            except StoreError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
-        return freed
+        return self.scripts.mend()

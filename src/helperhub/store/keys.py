@@ -12,6 +12,20 @@ of a shard live on one node and one script may touch any of them.
 | P:draining       | string | worker that empties its hands to run a suspect alone  | 5 s |
 | P:delayed:<queue>| zset   | priority digit + id by due ms                         | while anything is delayed |
 | P:parked:<helper>| zset   | ids that wait for their helper's active ones, by due  | while any wait |
+| P:rules          | hash   | limits: ``helper:<helper>``, ``queue:<queue>``, ``all``; see `lua/rules.lua` | while there are any |
+| P:helpers:<queue>| zset   | helpers with limits of which one may start, scored as that in ready | while any may |
+| P:keys:<queue>:<helper>| zset | their keys of which one may start, scored alike; ``''`` for those without | while any may |
+| P:limited:<queue>:<helper>:<key>| zset | ids that wait under a helper's limits, scored as in ready | while any wait |
+| P:blocked:<queue>:<helper>| set | keys of which none may start now                     | while any wait |
+| P:throttled:<queue>| zset | ``helper`` or ``helper:key`` by the ms when a rate lets one start | till then |
+| P:expiring:<queue>| zset  | ids that wait under limits, by the ms when they expire | while any wait |
+| P:waits:<helper> | hash   | queue to how many wait under the helper's limits       | while any wait |
+| P:using:<helper> | hash   | id in hand to its key, where concurrency is limited    | while any run |
+| P:perkey:<helper>| hash   | key to how many of it are in hand                      | while any run |
+| P:inhand         | hash   | id in hand to its queue, where that or all is limited  | while any run |
+| P:perqueue       | hash   | queue to how many of it are in hand                    | while any run |
+| P:starts:<helper>| list   | last starts of a helper with a rate, ms, newest first  | the rate's window |
+| P:starts:<helper>:<key>| list | the same of one key                                | the rate's window |
 | P:active:<helper>| set    | ids queued, running or waiting, where overlap counts  | while any are active |
 | P:queues         | set    | names of all queues ever used                         | for ever |
 | P:paused         | set    | queues and ``worker:<id>`` that claim nothing         | till resumed |

@@ -42,7 +42,7 @@ NOT_PERMITTED = -3
 
 LUA = resources.files("helperhub.store") / "lua"
 #: What a script builds on: ``base``, and what its line "Uses:" names, in this order.
-PARTS = ("base", "record", "waiting", "ending", "plan")
+PARTS = ("base", "record", "limits", "waiting", "ending", "plan")
 _USES = re.compile(r"^-- Uses: (.*)$", re.MULTILINE)
 
 
@@ -157,10 +157,18 @@ class Scripts:
         return [Reaped(worker.decode(), handed, lost) for worker, handed, lost in answer]
 
     def claim(
-        self, worker: str, queues: Sequence[str], *, number: int, want: int, will_wait: bool, waited: bool
+        self,
+        worker: str,
+        queues: Sequence[str],
+        *,
+        number: int,
+        want: int,
+        will_wait: bool,
+        waited: bool,
+        free: int | None = None,
     ) -> Claimed:
-        """Take up to ``want`` executions, most urgent first."""
-        answer = self._run("claim", worker, number, want, int(will_wait), int(waited), *queues)
+        """Take up to ``want`` executions, most urgent first; ``free`` of them, None is all, find a thread at once."""
+        answer = self._run("claim", worker, number, want, int(will_wait), int(waited), want if free is None else free, *queues)
         if answer[0] == -1:
             return Claimed(registered=False)
         pairs = zip(answer[2::2], answer[3::2], strict=True)
@@ -217,7 +225,12 @@ class Scripts:
 
     def mend(self) -> int:
         """Free slots of limits that nobody holds any more; return how many there were."""
-        return int(self._run("mend"))
+        cursor, freed = b"0", 0
+        while True:
+            cursor, found = self._run("mend", cursor)
+            freed += found
+            if cursor == b"0":
+                return freed
 
     def register(self, changes: Sequence[SpecChange], *, revision: int | None) -> tuple[int, int]:
         """Write catalogue changes; return revision and removed due times, or (-1, 0) if ``revision`` is old."""

@@ -123,6 +123,14 @@ class ShardedScripts(Scripts):
         answers = [part.rewrite(bodies) for part in self.parts]
         return [max(found) for found in zip(*answers, strict=True)]
 
+    def set_rules(self, changes: Mapping[str, str]) -> int:
+        """Change rules of limits in every shard; return how many changed in the one with the most."""
+        return max(self._of_each(lambda part: part.set_rules(changes)))
+
+    def mend(self) -> int:
+        """Free slots of limits that nobody holds any more; return how many there were."""
+        return sum(self._of_each(lambda part: part.mend()))
+
     def enqueue_due(self, entries: Sequence[_DueEntry]) -> list[int]:
         """Move due times from shard 0's plan to the shards of their queues; what can't be moved now stays."""
         codes = [0] * len(entries)

@@ -12,6 +12,7 @@ from helperhub.store import keys as keys_module
 from helperhub.store.connection import Client
 from helperhub.store.keys import Keys
 from helperhub.store.record import Record, unpack_record
+from helperhub.testing.limit_strays import find_limit_strays
 
 _ROW = re.compile(r"^\| (P:\S+)\s*\| (\w+)\s*\|", re.MULTILINE)
 _OPEN = frozenset("qrw")
@@ -21,8 +22,8 @@ def find_strays(client: Client, keys: Keys) -> list[str]:
     """Return what is wrong in a hub's keys, one line each; an empty list is as it should be.
 
     Every key is of a kind that `store.keys` lists and of its type. An execution that isn't final
-    stands in exactly one place: ready, suspects, delayed, parked or in hand; a final one stands in none of
-    them, and is in the history or among the dead letters. No index names a record that isn't there.
+    stands in exactly one place: ready, suspects, limited, delayed, parked or in hand; a final one stands in
+    none of them, and is in the history or among the dead letters. No index names a record that isn't there.
     What belongs to a worker process goes with it. The counters say how many executions are open.
 
     Nothing may be at work on the hub meanwhile.
@@ -55,7 +56,7 @@ class _Keyspace:
         self._check_workers()
         self._check_plan()
         self._check_counters()
-        return self.found
+        return self.found + find_limit_strays(self.client, self.keys, self.types, self.records)
 
     def _at(self, name: str) -> str:
         return f"{self.keys.prefix}:{name}"
@@ -84,7 +85,7 @@ class _Keyspace:
                 self.found.append(f"{name}: {error}")
 
     def _read_places(self) -> None:
-        for name, kind, _ in self._named("ready", "suspects", "parked", "delayed", "held", "ended", "of"):
+        for name, kind, _ in self._named("ready", "suspects", "limited", "parked", "delayed", "held", "ended", "of"):
             for execution_id in self._ids(name, kind):
                 self.places.setdefault(execution_id, []).append(name)
         for execution_id in self.client.zrange(self._at("dead"), 0, -1):
@@ -107,7 +108,7 @@ class _Keyspace:
         for execution_id, record in self.records.items():
             names = sorted(self.places.get(execution_id, []))
             kinds = sorted({name.partition(":")[0] for name in names})
-            waits = {"ready", "suspects", "delayed", "parked"} & set(kinds)
+            waits = {"ready", "suspects", "limited", "delayed", "parked"} & set(kinds)
             if record.status == "q":
                 right = len(names) == len(waits) == 1
             elif record.status == "r":
@@ -159,8 +160,10 @@ class _Keyspace:
 
 def _pattern(kind: str) -> re.Pattern[str]:
     """Return what the keys of one row of the table look like, without the prefix."""
-    parts = re.split(r"<\w+>", kind.removeprefix("P:"))
-    return re.compile(".+".join(re.escape(part) for part in parts), re.DOTALL)
+    # Only a limit's key may be empty.
+    parts = re.split(r"(<\w+>)", kind.removeprefix("P:"))
+    wild = {"<key>": ".*"}
+    return re.compile("".join(wild.get(p, ".+") if p[:1] == "<" else re.escape(p) for p in parts), re.DOTALL)
 
 
 __all__ = ["find_strays"]

@@ -14,7 +14,7 @@ from helperhub.store.scripts import PARTS
 LUA = Path(str(keys_module.__file__)).parent / "lua"
 #: What each role runs; parts come with each.
 SCRIPTS = {
-    Role.SCHEDULER: {"register", "plan", "due", "enqueue_due", "sweep", "trim", "reap", "publish"},
+    Role.SCHEDULER: {"register", "plan", "due", "enqueue_due", "sweep", "trim", "reap", "publish", "rules", "mend"},
     Role.WORKER: {"join", "claim", "settle", "renew", "reap", "publish", "open_group", "report"},
     Role.WEB: {
         "publish",
@@ -27,6 +27,7 @@ SCRIPTS = {
         "due",
         "mark_plan",
         "rewrite",
+        "rules",
     },
 }
 
@@ -86,4 +87,4 @@ def test_every_kind_of_key_has_its_rules() -> None:
     written = {rule.partition("}:")[2].partition(":")[0] for rule in rules_of(Role.SCHEDULER).rules if "}:" in rule}
 
     # What the scheduler only reads is the worker's own.
-    assert kinds - written == {"draining", "progress", "log"}
+    assert kinds - written == {"draining", "progress", "log", "starts"}

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Stop executions: waiting ones at once, running ones by a mark that the helper sees.
--- Uses: record waiting ending
+-- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  reason
 -- ARGV[2..] ids

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Remove dead letters; their records stay in the history as long as other failures do.
--- Uses: record waiting ending
+-- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1..] ids
 -- Answer   how many were removed

@@ -1,6 +1,6 @@
 #!lua
 -- Move due times from the plan to where they belong: ready, parked behind their helper's active one, or recorded.
--- Uses: record waiting ending plan
+-- Uses: record limits waiting ending plan
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {helper, slot, due ms the scheduler has seen, record, status ('q' or a final one), reason}
 -- ARGV[2]  held = they are held in the plan of another shard, whose scheduler drops them there afterwards

@@ -1,6 +1,6 @@
 #!lua
 -- Carry out what a person decided about one planned time.
--- Uses: record waiting ending plan
+-- Uses: record limits waiting ending plan
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  helper
 -- ARGV[2]  slot

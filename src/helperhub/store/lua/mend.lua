@@ -2,9 +2,10 @@
 -- Free slots whose executions aren't in hand any more, and count anew; look again at what waits for them.
 -- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
--- Answer   how many slots nobody held
+-- ARGV[1]  where to go on, '0' to begin
+-- Answer   {where to go on, '0' at the end; how many slots nobody held}
 -- Invariant: a slot is held by an execution that runs, and by no other.
-if not limits then return 0 end
+if not limits then return {'0', 0} end
 local freed = 0
 
 -- Drop from a hash of ids what doesn't run, and count the others by its values.
@@ -26,11 +27,15 @@ local function recount(ids, counts_by)
   for by, n in pairs(found) do redis.call('HSET', counts_by, by, n) end
 end
 
-limits.each_helper(function(name)
-  local before = freed
-  recount(P .. ':using:' .. name, P .. ':perkey:' .. name)
-  limits.look_again(name, freed > before)
-end)
-recount(P .. ':inhand', P .. ':perqueue')
+local found = redis.call('HSCAN', P .. ':rules', ARGV[1], 'COUNT', 100)
+for i = 1, #found[2], 2 do
+  local name = string.match(found[2][i], '^helper:(.*)$')
+  if name then
+    local before = freed
+    recount(P .. ':using:' .. name, P .. ':perkey:' .. name)
+    limits.look_again(name, freed > before)
+  end
+end
+if ARGV[1] == '0' then recount(P .. ':inhand', P .. ':perqueue') end
 end_call()
-return freed
+return {found[1], freed}

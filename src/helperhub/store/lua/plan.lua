@@ -1,6 +1,6 @@
 #!lua
 -- Enter due times in the plan; entering them twice changes nothing.
--- Uses: record waiting ending plan
+-- Uses: record limits waiting ending plan
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {helper, state the planner has read, planned until ms, oldest stamp worth a mark,
 --          {slot, due ms, slot, due ms, ...}, records of missed times: {id, record, status, reason}, ...}

@@ -1,6 +1,6 @@
 #!lua
 -- Enqueue executions, each exactly once however often the call is sent.
--- Uses: record waiting
+-- Uses: record limits waiting
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {id, bound, record, delay ms}
 --          bound: the queue's largest depth, 0 = none
@@ -21,11 +21,13 @@ local function judge(id, raw)
 end
 
 local function publish(id, bound, raw, delay)
-  local _, _, _, priority, _, _, _, _, due, _, expires, _, _, _, helper, queue, overlap = struct.unpack(ALL, raw)
+  local _, _, _, priority, _, _, _, _, due, _, expires, _, _, _, helper, queue, overlap, limit_key =
+    struct.unpack(ALL, raw)
   local key = P .. ':x:' .. id
   if not may_enqueue(queue) then return {-3, queue} end
   if bound > 0 then
     local depth = redis.call('ZCARD', P .. ':ready:' .. queue) + redis.call('ZCARD', P .. ':delayed:' .. queue)
+    if limits then depth = depth + limits.depth_of(queue) end
     if depth >= bound then
       if redis.call('EXISTS', key) == 1 then return judge(id, raw) end
       return {-1, tostring(depth)}
@@ -36,7 +38,7 @@ local function publish(id, bound, raw, delay)
   if not redis.call('SET', key, string.sub(raw, 1, 20) .. times .. string.sub(raw, 39), 'NX') then
     return judge(id, raw)
   end
-  admit(id, queue, priority, due, helper, overlap)
+  admit(id, queue, priority, due, helper, overlap, limit_key, expires)
   return 1
 end
 

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Empty a queue: what waits in it is recorded as cancelled. Never touches the dead letters.
--- Uses: record waiting ending
+-- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  queue
 -- ARGV[2]  how many at most in this call
@@ -8,20 +8,23 @@
 -- Answer   how many were cancelled; fewer than ARGV[2] means the queue is empty
 local queue, limit = ARGV[1], tonumber(ARGV[2])
 local purged = 0
+local function cancel(id)
+  local rec = load_record(id)
+  if rec then finish(id, rec, CANCELLED, ARGV[3]) elseif rec == false then quarantine(id, queue) end
+  purged = purged + 1
+end
 local function purge(key, from)
   local popped = redis.call('ZPOPMIN', key, limit - purged)
-  for i = 1, #popped, 2 do
-    local id = string.sub(popped[i], from)
-    local rec = load_record(id)
-    if rec then finish(id, rec, CANCELLED, ARGV[3]) elseif rec == false then quarantine(id, queue) end
-    purged = purged + 1
-  end
+  for i = 1, #popped, 2 do cancel(string.sub(popped[i], from)) end
 end
 -- What ends may release a parked execution into the same queue: that goes too.
 repeat
   local before = purged
   purge(P .. ':ready:' .. queue, 1)
   if purged < limit then purge(P .. ':suspects:' .. queue, 1) end
+  if limits and purged < limit then
+    for _, id in ipairs(limits.pop_any(queue, limit - purged)) do cancel(id) end
+  end
   if purged < limit then purge(P .. ':delayed:' .. queue, 2) end
 until purged == before or purged == limit
 rings[queue] = nil

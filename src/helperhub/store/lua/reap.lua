@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Hand out again what worker processes held that are gone, or whose lease is over.
--- Uses: record waiting ending
+-- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {worker process's id, how it ended, suspects: ids, or false for all it held}:
 --          processes that are known to be gone, whatever their lease says

@@ -1,6 +1,6 @@
 #!lua
 -- Put finished executions back as new ones; a dead letter leaves the dead letters.
--- Uses: record waiting ending
+-- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack array of {old id, new id, new record}
 -- Answer   array of {code, id}: 1 replayed, 0 it was replayed before (its new id), -1 not final, -2 unknown

@@ -34,7 +34,7 @@ redis.call('DEL', P .. ':inhand', P .. ':perqueue')
 for _, worker in ipairs(redis.call('ZRANGE', P .. ':workers', 0, -1)) do
   for _, id in ipairs(redis.call('HKEYS', P .. ':held:' .. worker)) do
     local rec = load_record(id)
-    if rec then limits.occupy(id, rec[HELPER], rec[QUEUE], rec[KEY]) end
+    if rec then limits.occupy(id, rec[QUEUE], rec[HELPER], rec[KEY]) end
   end
 end
 for _, name in ipairs(helpers) do limits.reopen(name) end

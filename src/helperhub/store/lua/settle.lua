@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Carry out verdicts: queue, record, history and counters change together, or not at all.
--- Uses: record waiting ending
+-- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  worker process's id
 -- ARGV[2]  msgpack array of {id, claim number, outcome, started ms, delay ms, reason, result, error,

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- End the history's oldest part: records with their places in the indexes. Dead letters stay.
--- Uses: record waiting ending
+-- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  queue
 -- ARGV[2]  s (successes) or f (all others)

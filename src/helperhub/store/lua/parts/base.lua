@@ -47,9 +47,12 @@ local function count(queue, what, by)
 end
 local rings = {}
 local history_bytes = 0
+-- What the part of this name gives; nil where a script doesn't use it, or the hub has no rules.
+local limits
 
 -- Write what was gathered: counters, history's size, and one bell for each execution that can start.
 local function flush()
+  if limits then limits.release() end
   for queue, of in pairs(counts) do
     redis.call('SADD', P .. ':queues', queue)
     for what, by in pairs(of) do redis.call('HINCRBY', P .. ':count:' .. queue, what, by) end

@@ -2,6 +2,7 @@
 
 -- Set an execution aside whose record can't be read: it costs its neighbours nothing, and keeps its bytes.
 local function quarantine(id, queue)
+  if limits then limits.leave_unread(id) end
   redis.call('ZADD', P .. ':dead', now, id)
   redis.call('SADD', P .. ':untold', id)
   if queue then
@@ -53,6 +54,7 @@ end
 
 -- Give an execution its one final state. `end_call` enters it in the history.
 local function finish(id, rec, status, reason)
+  if limits and rec[STATUS] == RUNNING then limits.leave(id, rec) end
   rec[STATUS] = status
   rec[REASON] = reason
   rec[FINISHED] = now

@@ -118,16 +118,14 @@ local function open_limits()
   end
 
   -- Let an execution wait under its helper's limits; return whether one of that helper may start.
-  local function hold(id, rec, score)
-    local queue, name, key = rec[QUEUE], name_of(rec[HELPER]), rec[KEY]
+  local function hold(id, queue, helper, key, score, expires, delivery)
+    local name = name_of(helper)
     local rule, set = rule_or_none(name), P .. ':limited:' .. queue .. ':' .. name .. ':' .. key
     if redis.call('ZADD', set, score, id) == 1 then
       redis.call('HINCRBY', P .. ':waits:' .. name, queue, 1)
       count(queue, 'limited')
     end
-    if rec[EXPIRES] > 0 and rec[DELIVERY] == 0 then
-      redis.call('ZADD', P .. ':expiring:' .. queue, rec[EXPIRES], id)
-    end
+    if expires > 0 and delivery == 0 then redis.call('ZADD', P .. ':expiring:' .. queue, expires, id) end
     if redis.call('ZRANGE', set, 0, 0)[1] ~= id then
       return redis.call('ZSCORE', P .. ':helpers:' .. queue, name) and true or false
     end
@@ -205,18 +203,18 @@ local function open_limits()
   end
 
   -- Whether limits let an execution start now.
-  local function may_start(rec)
-    local name = name_of(rec[HELPER])
+  local function may_start(helper, key)
+    local name = name_of(helper)
     local rule = rule_of(name)
-    return not rule or helper_opens(name, rule) == 0 and key_opens(name, rule, rec[KEY]) == 0
+    return not rule or helper_opens(name, rule) == 0 and key_opens(name, rule, key) == 0
   end
 
   -- Whether an execution that stood in ready may start; else it waits under its limits from now on.
-  local function admit(id, rec, score, free)
-    local rule = rule_of(name_of(rec[HELPER]))
-    if not rule or may_start(rec) and (free > 0 or not is_rated(rule, rec[KEY])) then return true end
+  local function admit(id, queue, helper, key, score, expires, delivery, free)
+    local rule = rule_of(name_of(helper))
+    if not rule or may_start(helper, key) and (free > 0 or not is_rated(rule, key)) then return true end
     holds = holds + 1
-    hold(id, rec, score)
+    hold(id, queue, helper, key, score, expires, delivery)
     return false
   end
 
@@ -227,7 +225,7 @@ local function open_limits()
   end
 
   -- Count an execution as in hand.
-  local function occupy(id, helper, queue, key)
+  local function occupy(id, queue, helper, key)
     local name = name_of(helper)
     local rule = rule_of(name)
     if rule and rule.counts and redis.call('HSET', P .. ':using:' .. name, id, key) == 1 and key ~= '' then
@@ -240,9 +238,8 @@ local function open_limits()
   end
 
   -- An execution is handed out: it has its slots, and counts as a start.
-  local function enter(id, rec)
-    local key = rec[KEY]
-    local rule, name = occupy(id, rec[HELPER], rec[QUEUE], key)
+  local function enter(id, queue, helper, key)
+    local rule, name = occupy(id, queue, helper, key)
     if not rule then return end
     if rule.starts > 0 then note_start(P .. ':starts:' .. name, rule.starts, rule.window) end
     if key ~= '' and rule.starts_of_key > 0 then
@@ -403,8 +400,8 @@ local function open_limits()
   end
 
   return {
-    admit = admit, depth_of = depth_of, drop = drop, each_helper = each_helper, enter = enter, hold = hold,
-    leave = leave, leave_unread = leave_unread, look_again = look_again, may_start = may_start, name_of = name_of, next_look = next_look,
+    admit = admit, by_deadline = function(queue) return rule_of_queue(queue).by_deadline end, depth_of = depth_of, drop = drop, each_helper = each_helper, enter = enter, hold = hold,
+    is_limited = function(helper) return rule_of(name_of(helper)) and true end, leave = leave, leave_unread = leave_unread, look_again = look_again, may_start = may_start, name_of = name_of, next_look = next_look,
     note_freed = note_freed, occupy = occupy, pop = pop, pop_any = pop_any, release = release, reopen = reopen,
     ring = ring, room_in = room_in, rule_of = rule_of, rule_of_queue = rule_of_queue, wake = wake,
   }
