@@ -66,7 +66,7 @@ class Hub(Assembly):
     @cached_property
     def limit_rules(self) -> LimitRules:
         """Bring limits of catalogue and settings to where the scripts see them."""
-        return LimitRules(self.scripts, self.catalogue, list_rules(self.settings))
+        return LimitRules(self.scripts, self.catalogue, list_rules(self.settings), self.profiles.snapshot)
 
     @cached_property
     def plan(self) -> Plan:
@@ -192,10 +192,9 @@ class Hub(Assembly):
         specs = [spec for plugin in plugins.loaded for spec in plugin.specs]
         spared = {plugin.distribution for plugin in plugins.quarantined}
         try:
-            change = self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
             # Workers leave the settings that schedulers have entered: those decide.
             self.limit_rules.enter(renew_settings=not only_new)
-            return change
+            return self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
         except StoreForbidden as error:
             if not only_new:
                 raise
@@ -256,14 +255,10 @@ class Hub(Assembly):
             janitors[0] if len(janitors) == 1 else Janitors(janitors),
             plan_every=self.settings.scheduler.plan_every,
             register=lambda: self.register(exclusive=exclusive),
-            keep_limits=self._keep_limits,
+            keep_limits=self.limit_rules.keep,
             registered=registered,
             tell_untold=lambda: self._given_up.tell_untold(self.records),
         )
-
-    def _keep_limits(self) -> None:
-        self.limit_rules.enter()
-        self.limit_rules.mend()
 
     @cached_property
     def _enqueueing(self) -> Enqueueing:

@@ -97,7 +97,8 @@ def build_publication(
     profile = profile_of(helper, message.queue_name)
     actor_options = actor.options if actor else {}
     expires_ms = expiry_ms(None, _expires_after(own, {**actor_options, **options}, profile, delay_ms))
-    text = write_envelope(Envelope(message.args, dict(message.kwargs), options, expires_ms))
+    envelope = Envelope(message.args, dict(message.kwargs), options, expires_ms)
+    text = write_envelope(envelope)
     if len(text) > max_payload:
         problem = f"The payload of '{helper}' has {len(text)} bytes, {max_payload} are allowed."
         raise TooLarge(problem, hint="Store it elsewhere and send its place, or raise HELPERHUB_MAX_PAYLOAD.")
@@ -113,6 +114,7 @@ def build_publication(
         metadata=to_json(own["metadata"], what="The metadata") if own.get("metadata") else b"",
         call="" if own.get("keyed") else call[-8:],
         overlap=CODE_BY_OVERLAP[profile.overlap],
+        key=envelopes.limit_key(envelope.payload, profile.limit_key) if profile.limit_key else "",
     )
     record.body = envelopes.pack_content(message.message_id, record, text)
     other = "" if own.get("keyed") else call

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from helperhub.errors import InvalidHelper
-from helperhub.model.limits import Limits, LimitsOverride
+from helperhub.model.limits import NO_CHANGES, NO_LIMITS, Limits, LimitsOverride
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
 
@@ -65,7 +65,7 @@ class HelperSpec:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     time_limit: timedelta | None = None
     overlap: Overlap = Overlap.SKIP
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     enabled: bool = True
     payload: Any = None
     description: str = ""
@@ -106,7 +106,7 @@ class Override:
     expires_after: timedelta | None = None
     payload: Any = None
     has_payload: bool = False
-    limits: LimitsOverride = LimitsOverride()
+    limits: LimitsOverride = NO_CHANGES
     reason: str = ""
     changed_at: datetime | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)

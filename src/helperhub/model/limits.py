@@ -114,6 +114,9 @@ class Limits:
         return any(getattr(self, name) is not None for name in LIMIT_NAMES)
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class HeldLimits:
     """What holds for one helper.
@@ -124,7 +127,7 @@ class HeldLimits:
         pause_reason: Why, in the operator's words.
     """
 
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     paused: bool = False
     pause_reason: str = ""
 
@@ -162,6 +165,9 @@ class LimitsOverride:
         }
         limits = replace(declared, **changes) if changes else declared
         return HeldLimits(limits, self.paused, self.pause_reason)
+
+
+NO_CHANGES = LimitsOverride()
 
 
 def build_limits(

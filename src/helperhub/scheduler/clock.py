@@ -49,7 +49,7 @@ class Clock:
         plan_every: timedelta,
         register: Callable[[], object],
         tell_untold: Callable[[], int],
-        keep_limits: Callable[[], None],
+        keep_limits: Callable[[], int],
         registered: bool = True,
     ) -> None:
         """Prepare; `run` begins.
@@ -94,7 +94,7 @@ class Clock:
             _Work("sweep", lambda: _ignore(self._janitor.sweep()), _CLEAN),
             _Work("tell", lambda: _ignore(self._tell_untold()), _TELL),
             _Work("trim", lambda: _ignore(self._janitor.trim()), _CLEAN),
-            _Work("limits", self._keep_limits, _CLEAN),
+            _Work("limits", lambda: _ignore(self._keep_limits()), _CLEAN),
             _Work("register", self._register_if_needed, _REGISTER),
         ]
         for work in works:

@@ -49,4 +49,5 @@ class RecordOf:
             max_attempts=spec.retry.max_attempts or self.max_attempts_of(spec.queue),
             trigger=Trigger.SCHEDULE.value,
             overlap=CODE_BY_OVERLAP[spec.overlap],
+            key=self.envelopes.limit_key(spec.payload, spec.limits.key),
         )

@@ -197,6 +197,7 @@ class Executions:
             replay_of=execution_id,
             metadata=record.metadata,
             overlap=record.overlap,
+            key=record.key,
         )
         copy.body = self.envelopes.pack(new_id, copy, envelope)
         return execution_id, new_id, copy

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from helperhub.errors import Conflict, NotFound, UsageError
+from helperhub.errors import Conflict
 from helperhub.model.duration import format_duration
-from helperhub.model.helper import HelperSpec, Override, effective_spec, split_key
+from helperhub.model.helper import HelperSpec, Override, split_key
 from helperhub.model.instant import from_ms, to_rfc3339
-from helperhub.model.limits import HeldLimits, LimitsOverride, Rate
-from helperhub.model.schedule import Schedule
+from helperhub.model.limits import HeldLimits
 from helperhub.scheduler.planner import Planner
 from helperhub.schedules.due_times import next_due
 from helperhub.schedules.notation import check_schedule, describe, schedule_to_dict
 from helperhub.schedules.spec_document import limits_to_document, override_to_document, spec_to_document
+from helperhub.services.helper_updates import (
+    HelperUpdate,
+    check_limits,
+    refuse_instance,
+    row_to_change,
+    unknown_helper,
+    updated_override,
+    with_override,
+)
 from helperhub.services.limits import LimitRules
 from helperhub.store.catalogue import OVERRIDE, SPEC, Catalogue, CatalogueRow, Snapshot
 from helperhub.store.scripts import Scripts, SpecChange
 from helperhub.trust.signing import Signatures
 
 _KEEP, _RENEW, _STOP = "keep", "renew", "stop"
-_UPDATABLE = ("schedules", "priority", "expires_after", "enabled")
 #: How often a change is made anew because the catalogue changed meanwhile.
 _TRIES = 20
 #: A changed spec that differs in one of these is planned anew.
@@ -70,31 +76,6 @@ class HelperChange:
     def to_document(self) -> dict[str, Any]:
         """Return the document that every face shows."""
         return {"helper": self.helper, "enabled": self.enabled, "planned": self.planned, "removed": self.removed}
-
-
-@dataclass(frozen=True, slots=True)
-class HelperUpdate:
-    """What an operator wants changed; None leaves a value.
-
-    Args:
-        schedules: Replaces all schedules.
-        priority: 1 to 5.
-        expires_after: Replaces the expiry.
-        enabled: Switches planning.
-        payload: Replaces the payload of scheduled executions, where ``has_payload``.
-        has_payload: Whether ``payload`` counts.
-        limits: By name of `LIMIT_NAMES`; a value of None is no limit.
-        paused: Start nothing of the helper, or go on.
-    """
-
-    schedules: Mapping[str, Schedule] | None = None
-    priority: int | None = None
-    expires_after: timedelta | None = None
-    enabled: bool | None = None
-    payload: Any = None
-    has_payload: bool = False
-    limits: Mapping[str, int | Rate | None] = field(default_factory=dict)
-    paused: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,17 +175,17 @@ class Helpers:
             check_schedule(schedule, default_tz=self.default_tz, subject=f"Schedule '{name or helper}'")
         limited = bool(update.limits) or update.paused is not None
         if limited:
-            _refuse_instance(helper)
+            refuse_instance(helper)
         changed_at = from_ms(self.scripts.due(limit=1).now_ms)
 
         def change(row: CatalogueRow) -> tuple[str, HelperSpec]:
-            override = _updated(row.override or Override(), update, reason, changed_at)
-            _check_limits(helper, row.spec, update)
-            after = _with(row, override)  # raises before anything is written
+            override = updated_override(row.override or Override(), update, reason, changed_at)
+            check_limits(helper, row.spec, update)
+            after = with_override(row, override)  # raises before anything is written
             text = orjson.dumps(override_to_document(override)).decode()
             return self.signatures.sign_text(OVERRIDE, helper, text), after
 
-        return self._write(lambda snapshot: _row_to_change(snapshot, helper, create=create, limited=limited), change)
+        return self._write(lambda snapshot: row_to_change(snapshot, helper, create=create, limited=limited), change)
 
     def reset(self, helper: str) -> HelperChange:
         """Drop what operators changed: the spec holds again. An instance that an operator made goes.
@@ -217,7 +198,7 @@ class Helpers:
         if helper in self.catalogue.read().unreadable:
             self.scripts.register([SpecChange(helper, override="-")], revision=None)
         return self._write(
-            lambda snapshot: _row_to_change(snapshot, helper, create=False, limited=True),
+            lambda snapshot: row_to_change(snapshot, helper, create=False, limited=True),
             lambda row: ("-", row.declared or replace(row.spec, enabled=False)),
         )
 
@@ -304,7 +285,7 @@ class Helpers:
         if row is None or before is None:
             planned = spec.enabled and bool(spec.schedules)
             return SpecChange(spec.key, spec=text, plan=_RENEW if planned else _KEEP)
-        after = spec if row.override is None else _with(replace(row, declared=spec), row.override)
+        after = spec if row.override is None else with_override(replace(row, declared=spec), row.override)
         if all(getattr(after, name) == getattr(row.spec, name) for name in _PLANNED_FIELDS):
             return SpecChange(spec.key, spec=text, plan=_KEEP)
         return SpecChange(spec.key, spec=text, plan=_RENEW if after.enabled and after.schedules else _STOP)
@@ -353,58 +334,6 @@ class Helpers:
         return min((times[0] for times in each if times), default=None)
 
 
-def _row_to_change(snapshot: Snapshot, helper: str, *, create: bool, limited: bool) -> CatalogueRow:
-    if helper in snapshot.rows:
-        return snapshot.rows[helper]
-    name, instance = split_key(helper)
-    instances = [row for key, row in snapshot.rows.items() if limited and split_key(key)[0] == helper]
-    if instances:
-        # A helper of which there are only instances still has limits, which count all of them together.
-        spec = replace(instances[0].spec, instance=None, schedules={})
-        return CatalogueRow(helper, spec, None, snapshot.overrides.get(helper), "")
-    if not create or instance is None or name not in snapshot.rows:
-        raise unknown_helper(helper, snapshot.rows)
-    spec = replace(snapshot.rows[name].spec, instance=instance, schedules={})
-    return CatalogueRow(helper, spec, None, None, "")
-
-
-def _updated(before: Override, update: HelperUpdate, reason: str, changed_at: datetime) -> Override:
-    """Return an operator's changes so far with one more."""
-    given = {name: value for name in _UPDATABLE if (value := getattr(update, name)) is not None}
-    if update.has_payload:
-        given |= {"payload": update.payload, "has_payload": True}
-    if update.limits or update.paused is not None:
-        given["limits"] = _updated_limits(before.limits, update, reason)
-    return replace(before, reason=reason, changed_at=changed_at, **given)
-
-
-def _updated_limits(before: LimitsOverride, update: HelperUpdate, reason: str) -> LimitsOverride:
-    paused = before.paused if update.paused is None else update.paused
-    why = before.pause_reason if update.paused is None else reason
-    return LimitsOverride({**before.changes, **update.limits}, paused, why if paused else "")
-
-
-def _refuse_instance(helper: str) -> None:
-    name, instance = split_key(helper)
-    if instance is not None:
-        message = f"'{helper}' is an instance: limits and pauses count a helper with all its instances."
-        raise UsageError(message, hint=f"Name '{name}', or stop the instance's planning with 'helpers disable'.")
-
-
-def _check_limits(helper: str, spec: HelperSpec, update: HelperUpdate) -> None:
-    """Refuse limits that can't be kept."""
-    if spec.limits.key is None and any(value is not None for name, value in update.limits.items() if "per_key" in name):
-        message = f"'{helper}' declares no concurrency_key, so it can't be limited per key."
-        raise UsageError(message, hint="Add concurrency_key to its declaration; it names a field of the payload.")
-    LimitsOverride(update.limits).apply(spec.limits)
-
-
-def _with(row: CatalogueRow, override: Override) -> HelperSpec:
-    """Return what would hold; `HelperSpec` refuses what is out of range."""
-    base = row.declared or replace(row.spec, schedules={}, enabled=True)
-    return effective_spec(base, override)
-
-
 def version_key(version: str) -> tuple[tuple[int, ...], int, int]:
     """Return what versions are compared by, as PEP 440 orders them: ``1.10`` is above ``1.10rc1``, above ``1.9``."""
     release, stage, number = _VERSION.match(version).groups()  # type: ignore[union-attr]  # it matches anything
@@ -414,9 +343,4 @@ def version_key(version: str) -> tuple[tuple[int, ...], int, int]:
     return tuple(numbers), _STAGES.get((stage or "").lower(), _FINAL), int(number or 0)
 
 
-def unknown_helper(helper: str, rows: Iterable[str]) -> NotFound:
-    """Return the error for a name that no helper has, with the closest one that there is."""
-    close = difflib.get_close_matches(helper, list(rows), n=1)
-    guess = f"Did you mean '{close[0]}'? " if close else ""
-    message = f"No helper is named '{helper}'."
-    return NotFound(message, hint=f"{guess}'helperhub helpers list' shows all.")
+__all__ = ["HelperChange", "HelperUpdate", "Helpers", "unknown_helper", "version_key"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from helperhub.errors import StoreError
-from helperhub.store.catalogue import Catalogue
+from helperhub.store.catalogue import Catalogue, Snapshot
 from helperhub.store.rules import find_changes, read_rules
 from helperhub.store.scripts import Scripts
 
@@ -22,11 +22,24 @@ class LimitRules:
         scripts: The store.
         catalogue: What authors declare and operators change.
         settings: What the settings say of queues and the hub; see `settings.queues.list_rules`.
+        remembered: The catalogue as this process knows it, read anew only when it changed.
     """
 
     scripts: Scripts
     catalogue: Catalogue
     settings: Mapping[str, str]
+    remembered: Callable[[], Snapshot]
+
+    def keep(self) -> int:
+        """Let hold what was lost, and free slots that nobody holds any more; return how many there were.
+
+        Raises:
+            StoreError: A shard can't be asked; the others are done.
+        """
+        snapshot = self.remembered()
+        if snapshot.revision >= 0:  # else Redis was never there
+            self._enter(snapshot, renew_settings=False)
+        return self.scripts.mend()
 
     def enter(self, *, renew_settings: bool = False) -> None:
         """Let what the catalogue says hold, at once and in every shard.
@@ -40,28 +53,21 @@ class LimitRules:
         """
         for _ in range(_TRIES):
             snapshot = self.catalogue.read()
-            limits, unknown = snapshot.limits(), frozenset(snapshot.unreadable)
-            failed: StoreError | None = None
-            for part in self.scripts.each:
-                try:
-                    present = read_rules(part.client, part.keys)
-                    changes = find_changes(
-                        present, limits, self.settings, unknown=unknown, renew_settings=renew_settings
-                    )
-                    if changes:
-                        part.set_rules(changes)
-                except StoreError as error:
-                    failed = failed or error
-            if failed is not None:
-                raise failed
+            self._enter(snapshot, renew_settings=renew_settings)
             # Whoever wrote what was read here too early writes again.
             if self.catalogue.revision() == snapshot.revision:
                 return
 
-    def mend(self) -> int:
-        """Free slots that nobody holds any more; return how many there were.
-
-        Raises:
-            StoreError: No shard can be asked.
-        """
-        return self.scripts.mend()
+    def _enter(self, snapshot: Snapshot, *, renew_settings: bool) -> None:
+        limits, unknown = snapshot.limits(), frozenset(snapshot.unreadable)
+        failed: StoreError | None = None
+        for part in self.scripts.each:
+            try:
+                present = read_rules(part.client, part.keys)
+                changes = find_changes(present, limits, self.settings, unknown=unknown, renew_settings=renew_settings)
+                if changes:
+                    part.set_rules(changes)
+            except StoreError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed

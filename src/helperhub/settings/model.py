@@ -296,7 +296,7 @@ class Settings(BaseSettings):
             message = "HELPERHUB_SCHEDULER__PLAN_EVERY must be shorter than HELPERHUB_SCHEDULER__WINDOW."
             raise ValueError(message)
         if self.max_running is not None and self.shards > 1:
-            message = "HELPERHUB_MAX_RUNNING can't be kept over several shards. Give the queues a MAX_RUNNING of their own."
+            message = "HELPERHUB_MAX_RUNNING can't be kept over several shards; bound its queues instead."
             raise ValueError(message)
         for name, queue in self.queues.items():
             if queue.shard is not None and queue.shard >= self.shards:

@@ -8,8 +8,10 @@ What the scripts change (queue, due time, attempts) isn't covered: see docs/deci
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from helperhub.errors import UntrustedRecord
+from helperhub.model.limit_key import digest_of, key_of
 from helperhub.store.body import PLAIN_BODY, SEALED_BODY, Envelope, pack_body, read_envelope, split_body, write_envelope
 from helperhub.store.record import Record
 from helperhub.trust.encryption import Cipher, sealed_with
@@ -65,6 +67,14 @@ class Envelopes:
             version, text = SEALED_BODY, self.cipher.seal(record.helper, text, execution_id.encode())
         signature = self.signatures.sign(_PURPOSE, record.helper, *_bound(execution_id, record, version, text))
         return pack_body(version, signature, text)
+
+    def limit_key(self, payload: Any, name: str | None) -> str:
+        """Return what limits per key count an execution by: the field ``name`` of its payload; empty if it has none.
+
+        Where payloads are encrypted it is a digest: those of one value are known to be of one value, and no more.
+        """
+        key = key_of(payload, name) if name else ""
+        return digest_of(key) if key and self.cipher.enabled else key
 
     def open(self, execution_id: str, record: Record) -> Envelope:
         """Return what an execution was given, if its record is what somebody with a key enqueued.

@@ -12,9 +12,9 @@ of a shard live on one node and one script may touch any of them.
 | P:draining       | string | worker that empties its hands to run a suspect alone  | 5 s |
 | P:delayed:<queue>| zset   | priority digit + id by due ms                         | while anything is delayed |
 | P:parked:<helper>| zset   | ids that wait for their helper's active ones, by due  | while any wait |
-| P:rules          | hash   | limits: ``helper:<helper>``, ``queue:<queue>``, ``all``; see `lua/rules.lua` | while there are any |
+| P:rules          | hash   | limits, by what they are of; see `lua/rules.lua`       | while there are any |
 | P:helpers:<queue>| zset   | helpers with limits of which one may start, scored as that in ready | while any may |
-| P:keys:<queue>:<helper>| zset | their keys of which one may start, scored alike; ``''`` for those without | while any may |
+| P:keys:<queue>:<helper>| zset | their keys of which one may start, scored alike | while any may |
 | P:limited:<queue>:<helper>:<key>| zset | ids that wait under a helper's limits, scored as in ready | while any wait |
 | P:blocked:<queue>:<helper>| set | keys of which none may start now                     | while any wait |
 | P:throttled:<queue>| zset | ``helper`` or ``helper:key`` by the ms when a rate lets one start | till then |

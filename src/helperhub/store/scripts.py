@@ -168,7 +168,8 @@ class Scripts:
         free: int | None = None,
     ) -> Claimed:
         """Take up to ``want`` executions, most urgent first; ``free`` of them, None is all, find a thread at once."""
-        answer = self._run("claim", worker, number, want, int(will_wait), int(waited), want if free is None else free, *queues)
+        free = want if free is None else free
+        answer = self._run("claim", worker, number, want, int(will_wait), int(waited), free, *queues)
         if answer[0] == -1:
             return Claimed(registered=False)
         pairs = zip(answer[2::2], answer[3::2], strict=True)
@@ -228,7 +229,7 @@ class Scripts:
         cursor, freed = b"0", 0
         while True:
             cursor, found = self._run("mend", cursor)
-            freed += found
+            freed += int(found)
             if cursor == b"0":
                 return freed
 

@@ -11,9 +11,7 @@ from helperhub.store.keys import Keys
 from helperhub.store.record import Record
 
 
-def find_limit_strays(
-    client: Client, keys: Keys, types: Mapping[str, str], records: Mapping[str, Record]
-) -> list[str]:
+def find_limit_strays(client: Client, keys: Keys, types: Mapping[str, str], records: Mapping[str, Record]) -> list[str]:
     """Return what is wrong in the keys of limits, one line each.
 
     What waits under a limit is led to by its key and its helper, or those are used up and something will look at
@@ -58,7 +56,8 @@ class _Limits:
         for (queue, helper, key), ids in self.waiting.items():
             for execution_id in ids:
                 record = self.records.get(execution_id)
-                if record is None or (record.queue, record.helper.partition("/")[0], record.key) != (queue, helper, key):
+                own = record and (record.queue, record.helper.partition("/")[0], record.key)
+                if own != (queue, helper, key):
                     yield f"{execution_id}: waits under limits that aren't its own: {queue}, {helper}, '{key}'"
 
     def _lost_keys(self) -> Iterator[str]:
