@@ -106,8 +106,8 @@ MUTATIONS = [
     Mutation(
         "priority doesn't matter",
         "waiting",
-        "due + (priority - 1) * AGEING_STEP, id)\n    rings",
-        "due, id)\n    rings",
+        "return due + (priority - 1) * AGEING_STEP",
+        "return due",
     ),
     Mutation(
         "what was delayed is never due",
@@ -158,7 +158,7 @@ MUTATIONS = [
         "",
         focus="publish_some claim die_while_all_it_holds_runs_and_start_again",
     ),
-    Mutation("reap takes a lease that isn't over", "reap", "'-inf', now, 'LIMIT'", "'-inf', '+inf', 'LIMIT'"),
+    Mutation("reap takes a lease that isn't over", "reap", "':workers', '-inf', now,", "':workers', '-inf', '+inf',"),
     Mutation(
         "a lost lease can be renewed", "renew", "if redis.call('ZSCORE', P .. ':workers', ARGV[i]) then", "if true then"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.integration.store.conftest import HOUR_MS, Store
@@ -21,7 +22,7 @@ def rate(starts: int, seconds: float) -> Rate:
     return Rate(starts, timedelta(seconds=seconds))
 
 
-def publish(store: Store, *ids: str, **places: object) -> None:
+def publish(store: Store, *ids: str, **places: Any) -> None:
     for id_ in ids:
         assert store.publish(id_, **places) == (1, id_)
 
