@@ -10,8 +10,18 @@ import click
 
 from helperhub.cli.call import current_call
 from helperhub.cli.output import counted, echo_document, wants_json
-from helperhub.cli.words import DurationWord, JsonWord, is_given, json_option, read_notation, reason_option
+from helperhub.cli.words import (
+    NO_LIMIT,
+    DurationWord,
+    JsonWord,
+    LimitWord,
+    is_given,
+    json_option,
+    read_notation,
+    reason_option,
+)
 from helperhub.errors import UsageError
+from helperhub.model.limits import LIMIT_NAMES
 
 if TYPE_CHECKING:
     from helperhub.model.schedule import Schedule
@@ -35,28 +45,35 @@ _NAMED = re.compile(r"([A-Za-z0-9._-]{1,80})=(.*)", re.DOTALL)
 @click.option(
     "--payload", type=JsonWord(), metavar="JSON", help="For scheduled executions; also @file, or - for stdin."
 )
+@click.option("--concurrency", type=LimitWord(), metavar="N", help="Most that run at once; 'none' for no limit.")
+@click.option("--concurrency-per-key", type=LimitWord(), metavar="N", help="Most of one key that run at once.")
+@click.option("--rate", type=LimitWord(rate=True), metavar="N/SPAN", help="Most starts, such as 100/m; or 'none'.")
+@click.option("--rate-per-key", type=LimitWord(rate=True), metavar="N/SPAN", help="Most starts of one key.")
 @click.option("--enable/--disable", "enabled", default=None, help="Plan its schedules, or don't.")
 @click.option("--create", is_flag=True, help="Make the instance if there is none.")
 @reason_option
 @json_option
 def update(name: str, schedules: tuple[str, ...], reason: str, **options: Any) -> None:
-    """Change a helper's schedule, priority, expiry, payload or switch.
+    """Change a helper's schedule, priority, expiry, payload, limits or switch.
 
-    An upgrade of its plugin leaves the change as it is; 'helperhub helpers reset' drops it.
+    Limits count a helper with all its instances, and hold at once. An upgrade of its plugin leaves the change as it is; 'helperhub helpers reset' drops it.
     """
     from helperhub.services.helpers import HelperUpdate  # noqa: PLC0415 - help must not import Redis
 
     create = options.pop("create")
+    words = {key: options.pop(key) for key in LIMIT_NAMES}
+    limits = {key: None if value is NO_LIMIT else value for key, value in words.items() if value is not None}
     has_payload = is_given("payload")
     parsed, fields = read_schedules(schedules)
     given = {key: value for key, value in options.items() if value is not None and key != "payload"}
-    if not (parsed or given or has_payload or create):
+    if not (parsed or given or has_payload or create or limits):
         message = "Nothing to change."
         raise UsageError(message, hint="'helperhub helpers update --help' shows what can be.")
     wanted = HelperUpdate(
         schedules=parsed or None,
         payload=options["payload"],
         has_payload=has_payload,
+        limits=limits,
         # An option says it more clearly than a key of the schedule's JSON.
         **{**fields, **given},
     )
@@ -92,7 +109,7 @@ def read_schedules(texts: Sequence[str]) -> tuple[dict[str, Schedule], dict[str,
 
 
 def echo_change(change: HelperChange) -> None:
-    """Tell how the plan changed."""
+    """Tell how the plan changed, or that only limits did."""
     if wants_json():
         echo_document(change.to_document())
         return

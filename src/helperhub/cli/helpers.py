@@ -1,4 +1,4 @@
-"""``helperhub helpers``: list, show, enable, disable, update, reset, run."""
+"""``helperhub helpers``: list, show, enable, disable, pause, resume, update, reset, run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from helperhub.model.instant import parse_instant
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from helperhub.services.helpers import HelperChange
+
 
 @click.group()
 def helpers() -> None:
-    """List, show, enable, disable, update and run helpers.
+    """List, show, enable, disable, pause, resume, update and run helpers.
 
     NAME is a helper's name, or helper/instance.
     """
@@ -43,7 +45,7 @@ def list_helpers() -> None:
     rows = [
         [
             helper["name"],
-            "enabled" if helper["enabled"] else "disabled",
+            _show_state(helper),
             helper["schedule"] or "when asked",
             _show_next(helper, now),
         ]
@@ -66,7 +68,7 @@ def show(name: str) -> None:
     facts = [
         ("helper", helper["name"]),
         ("description", helper["description"]),
-        ("state", "enabled" if helper["enabled"] else "disabled"),
+        ("state", _show_state(helper) + (f": {helper['pause_reason']}" if helper["pause_reason"] else "")),
         ("schedule", helper["schedule"] or "when asked"),
         ("next", _show_next(helper, read_clock())),
         ("queue", f"{helper['queue']}, priority {helper['priority']}"),
@@ -74,6 +76,7 @@ def show(name: str) -> None:
         ("attempts", str(helper["max_attempts"] or "as its queue says")),
         ("time limit", helper["time_limit"] or "as its queue says"),
         ("overlap", helper["overlap"]),
+        ("limits", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in helper["limits"].items())),
         ("payload", "" if helper["payload"] is None else show_json(helper["payload"])),
         ("plugin", f"{helper['plugin']} {helper['plugin_version']}".strip()),
         ("changed", show_json(override) if override else ""),
@@ -101,10 +104,43 @@ def disable(name: str, reason: str) -> None:
 
 @helpers.command()
 @click.argument("name")
+@reason_option
+@json_option
+def pause(name: str, reason: str) -> None:
+    """Start nothing of a helper with all its instances; planning goes on, and what is due waits.
+
+    What waits expires as ever. What runs goes on.
+    """
+    _echo_paused(current_call().open_hub().helpers.pause(name, reason=reason), paused=True)
+
+
+@helpers.command()
+@click.argument("name")
+@reason_option
+@json_option
+def resume(name: str, reason: str) -> None:
+    """Start what waits for a paused helper, at once."""
+    _echo_paused(current_call().open_hub().helpers.resume(name, reason=reason), paused=False)
+
+
+@helpers.command()
+@click.argument("name")
 @json_option
 def reset(name: str) -> None:
     """Drop what operators changed: what the plugin declares holds again."""
     echo_change(current_call().open_hub().helpers.reset(name))
+
+
+def _echo_paused(change: HelperChange, *, paused: bool) -> None:
+    if wants_json():
+        echo_document(change.to_document())
+    else:
+        click.echo(f"{change.helper} is paused: what is due waits." if paused else f"{change.helper} goes on.")
+
+
+def _show_state(helper: dict[str, Any]) -> str:
+    state = "enabled" if helper["enabled"] else "disabled"
+    return f"{state}, paused" if helper["paused"] else state
 
 
 def _show_next(helper: dict[str, Any], now: datetime) -> str:

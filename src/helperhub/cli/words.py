@@ -19,6 +19,8 @@ from helperhub.model.duration import parse_duration
 from helperhub.model.instant import parse_instant
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: What `LimitWord` reads ``none`` as: an option that isn't given is None.
+NO_LIMIT = object()
 
 
 class DurationWord(click.ParamType[timedelta]):
@@ -95,6 +97,29 @@ class PairWord(click.ParamType[tuple[str, str]]):
         if not name or not equals:
             self.fail(f"'{value}' is not of the form name=value.", param, ctx)
         return name, text
+
+
+class LimitWord(click.ParamType[Any]):
+    """A number of executions or a rate; ``none`` is no limit, and comes as `NO_LIMIT`."""
+
+    def __init__(self, *, rate: bool = False) -> None:
+        self.rate = rate
+        self.name = "rate" if rate else "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, or fail with what to write."""
+        if not isinstance(value, str):
+            return value
+        if value.lower() == "none":
+            return NO_LIMIT
+        if not self.rate:
+            return click.INT.convert(value, param, ctx)
+        from helperhub.model.limits import parse_rate  # noqa: PLC0415 - few commands need it
+
+        try:
+            return parse_rate(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 def read_notation(text: str) -> str | dict[str, Any]:
