@@ -56,7 +56,8 @@ _NAMED = re.compile(r"([A-Za-z0-9._-]{1,80})=(.*)", re.DOTALL)
 def update(name: str, schedules: tuple[str, ...], reason: str, **options: Any) -> None:
     """Change a helper's schedule, priority, expiry, payload, limits or switch.
 
-    Limits count a helper with all its instances, and hold at once. An upgrade of its plugin leaves the change as it is; 'helperhub helpers reset' drops it.
+    Limits count a helper with all its instances, and hold at once. An upgrade of its plugin leaves
+    the change as it is; 'helperhub helpers reset' drops it.
     """
     from helperhub.services.helpers import HelperUpdate  # noqa: PLC0415 - help must not import Redis
 

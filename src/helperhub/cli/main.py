@@ -19,9 +19,7 @@ COMMANDS = {
     "worker": LazyCommand("helperhub.cli.processes:worker", "Run worker processes.", _RUN),
     "scheduler": LazyCommand("helperhub.cli.processes:scheduler", "Run a scheduler.", _RUN),
     "worker-process": LazyCommand("helperhub.cli.processes:worker_process", "Run one worker process."),
-    "helpers": LazyCommand(
-        "helperhub.cli.helpers:helpers", "List, show, enable, disable, pause, update, run helpers.", _SEE
-    ),
+    "helpers": LazyCommand("helperhub.cli.helpers:helpers", "List, show, pause, update, run helpers and more.", _SEE),
     "executions": LazyCommand(
         "helperhub.cli.executions:executions", "List, show, wait for, cancel, replay executions.", _SEE
     ),

@@ -113,7 +113,9 @@ class LimitWord(click.ParamType[Any]):
         if value.lower() == "none":
             return NO_LIMIT
         if not self.rate:
-            return click.INT.convert(value, param, ctx)
+            if not value.isdigit():
+                self.fail(f"'{value}' is neither a number nor 'none'.", param, ctx)
+            return int(value)
         from helperhub.model.limits import parse_rate  # noqa: PLC0415 - few commands need it
 
         try:
