@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from helperhub.assembly import Assembly
 from helperhub.errors import StoreForbidden, StoreRefused
 from helperhub.model.execution import Execution, Trigger
-from helperhub.model.instant import epoch_ms
+from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.janitor import Janitor, Janitors
 from helperhub.scheduler.promoter import Promoter
@@ -26,6 +26,7 @@ from helperhub.services.limits import LimitRules
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.start import check_schema, check_server, check_shards
+from helperhub.services.why import Why
 from helperhub.settings import LoadedSettings, list_rules, load_settings
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.sharded_views import spread_workers
@@ -78,6 +79,17 @@ class Hub(Assembly):
         """List, show, cancel, replay and wait for executions."""
         expires = self._expires_after_of
         return Executions(self.scripts, self.records, self._queue_store, self.plan, expires, self.envelopes)
+
+    @cached_property
+    def why(self) -> Why:
+        """Say why an execution stands where it does."""
+        return Why(
+            self.executions,
+            limits=lambda: self.catalogue.read().limits(),
+            queues=self._queue_store.stats,
+            workers=self.workers.store.all,
+            now=lambda: from_ms(self.scripts.due(limit=1).now_ms),
+        )
 
     @cached_property
     def dead_letters(self) -> DeadLetters:

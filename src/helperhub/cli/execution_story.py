@@ -85,6 +85,16 @@ def _what(execution: Execution) -> list[tuple[str, str]]:
     ]
 
 
+def _show_limit(found: Mapping[str, Any]) -> str:
+    if "until" in found:
+        used = f": {found['rate']}, the next may start at {found['until']}"
+    elif "bound" in found:
+        used = f": {found['running']} of {found['bound']} in hand"
+    else:
+        used = ""
+    return f"{found['limit']}{used}; number {found['place']} in line"
+
+
 def _when(execution: Execution, now: datetime) -> list[tuple[str, str]]:
     due, started, finished = execution.due_at, execution.started_at, execution.finished_at
     waited = f" (waited {show_span(max(started - due, started - started))})" if due and started else ""
@@ -97,6 +107,7 @@ def _when(execution: Execution, now: datetime) -> list[tuple[str, str]]:
         ("enqueued", show_moment(execution.enqueued_at, now)),
         ("started", show_moment(started, now) + waited if started else ""),
         ("finished", show_moment(finished, now) + ran if finished else ""),
+        ("waits for", _show_limit(execution.waits_for) if execution.waits_for else ""),
         ("expires", "" if execution.status.final or started else show_moment(execution.expires_at, now)),
     ]
 

@@ -74,7 +74,7 @@ def list_executions(statuses: tuple[str, ...], limit: int, meta: tuple[tuple[str
 def show(execution_id: str) -> None:
     """Tell the story of one execution: when, how long, what failed, what came out."""
     hub = current_call().open_hub()
-    execution = hub.executions.get(execution_id)
+    execution = hub.executions.show(execution_id)
     progress, log = hub.executions.progress(execution_id), hub.executions.log(execution_id)
     if wants_json():
         echo_document({**execution.to_document(), "progress": progress, "log": log})

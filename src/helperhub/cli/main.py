@@ -23,6 +23,7 @@ COMMANDS = {
     "executions": LazyCommand(
         "helperhub.cli.executions:executions", "List, show, wait for, cancel, replay executions.", _SEE
     ),
+    "why": LazyCommand("helperhub.cli.why:why", "Say why an execution stands where it does.", _SEE),
     "plan": LazyCommand("helperhub.cli.plan:plan", "See what is due; skip, move or run it.", _SEE),
     "dead": LazyCommand("helperhub.cli.dead:dead", "List, show, replay, delete dead letters.", _SEE),
     "queues": LazyCommand("helperhub.cli.queues:queues", "List, pause, resume, purge queues.", _SEE),

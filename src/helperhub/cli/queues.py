@@ -22,13 +22,21 @@ def list_queues() -> None:
     if wants_json():
         echo_document({"queues": [queue.to_document() for queue in found]})
         return
-    numbers = ("ready", "delayed", "running", "success", "error", "other ends")
+    numbers = ("ready", "parked", "delayed", "running", "success", "error", "other ends")
     columns = [Column("queue", Kind.ID), Column("state"), *(Column(name, Kind.NUMBER) for name in numbers)]
     rows = []
     for queue in found:
         totals = queue.totals
         others = totals["expired"] + totals["cancelled"] + totals["skipped"]
-        counts = (queue.ready, queue.delayed, queue.running, totals["success"], totals["error"], others)
+        counts = (
+            queue.ready,
+            queue.limited + queue.parked,
+            queue.delayed,
+            queue.running,
+            totals["success"],
+            totals["error"],
+            others,
+        )
         rows.append([queue.name, "paused" if queue.paused else "open", *map(str, counts)])
     echo_table(columns, rows, empty="No queue has been used yet.")
 

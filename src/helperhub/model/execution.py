@@ -99,12 +99,13 @@ class Execution:
     replay_of: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     count: int = 1
+    waits_for: Mapping[str, Any] | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return the one document that CLI, HTTP, archive and events show.
 
         Times are RFC 3339 UTC; ``error`` is the last attempt's, ``errors`` the first and the last
-        two; ``count`` is above 1 only where identical skips of a rapid schedule share a row.
+        two; ``waits_for`` is the limit that holds a queued one back, where that was asked for; ``count`` is above 1 only where identical skips of a rapid schedule share a row.
         """
         name, instance = split_key(self.helper)
         return {
@@ -131,6 +132,7 @@ class Execution:
             "trigger": self.trigger.value,
             "replay_of": self.replay_of,
             "metadata": dict(self.metadata),
+            "waits_for": dict(self.waits_for) if self.waits_for else None,
             "count": self.count,
         }
 

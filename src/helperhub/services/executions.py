@@ -89,6 +89,17 @@ class Executions:
             raise _unknown(execution_id)
         return found
 
+    def show(self, execution_id: str) -> Execution:
+        """Return one execution as `get`, with the limit that it waits for.
+
+        Raises:
+            NotFound: Nothing is known of it (any more).
+        """
+        execution = self.get(execution_id)
+        if execution.status is not Status.QUEUED:
+            return execution
+        return replace(execution, waits_for=self.records.waits_for(execution_id))
+
     def progress(self, execution_id: str) -> dict[str, Any] | None:
         """Return the last progress report of an execution: done, total, text; None if there is none."""
         raw = self.records.progress(execution_id)

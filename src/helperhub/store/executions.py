@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from helperhub.errors import CorruptRecord
 from helperhub.model.execution import AttemptError, Execution, Status
 from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
-from helperhub.store.record import ReadBody, Record, read_execution, unpack_record
+from helperhub.store.record import CODE_BY_STATUS, ReadBody, Record, read_execution, unpack_record
+from helperhub.store.waiting import Waiting
 
 _CHUNK = 500
 #: A stream entry's id as two numbers with the place in it, and the execution's id.
@@ -84,6 +86,7 @@ class Executions:
         for queue in queues:
             for kind in ("suspects", "ready"):
                 yield from self._zset(self.keys.at(kind, queue))
+            yield from Waiting(self.client, self.keys).ids(queue)
             yield from (id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
         for helper in helpers:
             yield from self._zset(self.keys.at("parked", helper))
@@ -145,11 +148,20 @@ class Executions:
         return self.get_many(ids)
 
     def waiting(self, queues: Iterable[str]) -> Iterator[Execution]:
-        """Yield what waits, queue by queue: first what could start now, then what is delayed."""
+        """Yield what waits, queue by queue: what could start now, what waits under limits, what is delayed."""
         for queue in queues:
             for kind in ("suspects", "ready"):
                 yield from self._load(self._zset(self.keys.at(kind, queue)))
+            yield from self._load(Waiting(self.client, self.keys).ids(queue))
             yield from self._load(id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
+
+    def waits_for(self, execution_id: str) -> dict[str, Any] | None:
+        """Return the limit that an execution waits for and its place in line, or None; see `Waiting.waits_for`."""
+        with contextlib.suppress(CorruptRecord):
+            record = self.record(execution_id)
+            if record is not None and record.status == CODE_BY_STATUS[Status.QUEUED]:
+                return Waiting(self.client, self.keys).waits_for(execution_id, record)
+        return None
 
     def parked(self, helpers: Iterable[str]) -> Iterator[Execution]:
         """Yield what waits behind the active executions of these helpers."""

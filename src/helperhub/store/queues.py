@@ -31,6 +31,7 @@ class QueueStats:
         ready: Executions that could start now.
         delayed: Executions that wait for their due time.
         parked: Executions that wait until an earlier one of their helper ends.
+        limited: Executions that wait under limits of their helper: for a slot, for a rate, or to be claimed.
         running: Executions in hand of a worker process.
         paused: Whether nothing is claimed from it.
         totals: Counters since the hub was made: enqueued, started, retried and each final state.
@@ -42,6 +43,7 @@ class QueueStats:
     ready: int
     delayed: int
     parked: int
+    limited: int
     running: int
     paused: bool
     totals: dict[str, int]
@@ -55,6 +57,7 @@ class QueueStats:
             "ready": self.ready,
             "delayed": self.delayed,
             "parked": self.parked,
+            "limited": self.limited,
             "running": self.running,
             "paused": self.paused,
             "totals": self.totals,
@@ -137,13 +140,15 @@ def _stats(name: str, ready: int, delayed: int, raw: dict[bytes, bytes], *, paus
     totals = {word: counters.get(code, 0) for code, word in _COUNTER_NAMES.items()}
     ended = counters.get("ended", 0)
     parked = max(0, counters.get("parked", 0))
+    limited = max(0, counters.get("limited", 0))
     started = totals["started"]
     return QueueStats(
         name=name,
         ready=ready,
         delayed=delayed,
         parked=parked,
-        running=max(0, totals["enqueued"] - ended - ready - delayed - parked),
+        limited=limited,
+        running=max(0, totals["enqueued"] - ended - ready - delayed - parked - limited),
         paused=paused,
         totals=totals,
         mean_wait_ms=counters.get("wait_ms", 0) / started if started else None,

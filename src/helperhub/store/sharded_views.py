@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from helperhub.errors import StoreUnavailable
 from helperhub.model.execution import Execution
@@ -98,6 +98,10 @@ class ShardedExecutions(Executions):
     def parked(self, helpers: Iterable[str]) -> Iterator[Execution]:
         """Yield what waits behind the active executions of these helpers."""
         return (execution for helper in helpers for part in self.parts for execution in part.parked([helper]))
+
+    def waits_for(self, execution_id: str) -> dict[str, Any] | None:
+        """Return the limit that an execution waits for and its place in line, or None."""
+        return self._first(lambda part: part.waits_for(execution_id))
 
     def active(self, helper: str) -> list[Execution]:
         """Return the executions of a helper that are known to be active."""
@@ -199,6 +203,7 @@ def _add(one: QueueStats, other: QueueStats) -> QueueStats:
         ready=one.ready + other.ready,
         delayed=one.delayed + other.delayed,
         parked=one.parked + other.parked,
+        limited=one.limited + other.limited,
         running=one.running + other.running,
         paused=one.paused or other.paused,
         totals=totals,
