@@ -28,15 +28,8 @@ def list_queues() -> None:
     for queue in found:
         totals = queue.totals
         others = totals["expired"] + totals["cancelled"] + totals["skipped"]
-        counts = (
-            queue.ready,
-            queue.limited + queue.parked,
-            queue.delayed,
-            queue.running,
-            totals["success"],
-            totals["error"],
-            others,
-        )
+        waits = (queue.ready, queue.limited + queue.parked, queue.delayed)
+        counts = (*waits, queue.running, totals["success"], totals["error"], others)
         rows.append([queue.name, "paused" if queue.paused else "open", *map(str, counts)])
     echo_table(columns, rows, empty="No queue has been used yet.")
 

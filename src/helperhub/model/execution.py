@@ -105,7 +105,8 @@ class Execution:
         """Return the one document that CLI, HTTP, archive and events show.
 
         Times are RFC 3339 UTC; ``error`` is the last attempt's, ``errors`` the first and the last
-        two; ``waits_for`` is the limit that holds a queued one back, where that was asked for; ``count`` is above 1 only where identical skips of a rapid schedule share a row.
+        two; ``waits_for`` is the limit that holds a queued one back, where that was asked for;
+        ``count`` is above 1 only where identical skips of a rapid schedule share a row.
         """
         name, instance = split_key(self.helper)
         return {

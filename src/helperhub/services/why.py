@@ -15,6 +15,12 @@ from helperhub.services.executions import Executions
 from helperhub.store.queues import QueueStats
 from helperhub.store.workers import WorkerState
 
+_OF_OTHERS = {
+    Status.PLANNED: "It is planned, and not due yet.",
+    Status.RUNNING: "It is in hand of a worker process.",
+    Status.WAITING: "It waits for an answer.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -63,12 +69,11 @@ class Why:
 
     def _why(self, execution: Execution) -> str:
         status, reason = execution.status, execution.reason
-        if status is Status.PLANNED:
-            return "It is planned, and not due yet."
-        if status is Status.RUNNING:
-            return "It is in hand of a worker process."
-        if status is not Status.QUEUED:
+        if status.final:
             return f"It is over: {status.value}{f', {reason}' if reason else ''}."
+        return _OF_OTHERS.get(status) or self._of_queued(execution, reason)
+
+    def _of_queued(self, execution: Execution, reason: str) -> str:
         if execution.due_at is not None and execution.due_at > self.now():
             return f"It isn't due yet{f': {reason}' if reason else ''}."
         if execution.waits_for is not None:
