@@ -90,7 +90,7 @@ def test_a_suspect_waits_for_its_limit_while_others_go_on(store: Store) -> None:
     store.join("w")
     store.publish("more", helper="sweep")
 
-    assert store.claim_ids("w") == ["other", "more"]
+    assert set(store.claim_ids("w")) == {"other", "more"}
     assert store.settle("a", worker="v")
     assert store.claim_ids("u", want=1) == ["b"]
 
