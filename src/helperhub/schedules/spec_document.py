@@ -16,7 +16,7 @@ from helperhub.model.schedule import Schedule
 from helperhub.schedules.notation import parse_schedule, schedule_to_dict
 
 _OVERRIDE_FIELDS = frozenset(
-    {"reason", "changed_at", "enabled", "schedules", "priority", "expires_after_ms", "payload"}
+    {"reason", "changed_at", "enabled", "schedules", "priority", "expires_after_ms", "payload", "limits", "paused"}
 )
 
 

@@ -167,8 +167,9 @@ class QueueSettings(_Section):
     """Most executions that may wait in it (count); more are refused. Empty means no bound."""
     max_running: int | None = Field(default=None, ge=1)
     """Most executions of it that run at once, all worker processes together (count); empty means no bound."""
-    order: Annotated[Literal["priority", "deadline"], BeforeValidator(_read_word)] = "priority"
-    """priority hands out by priority and due time, deadline what expires first; what never expires comes after."""
+    order: Annotated[Literal["priority", "deadline"] | None, BeforeValidator(_read_word)] = None
+    """deadline hands out what expires first, and what never expires after that; priority, or empty, by priority and
+    due time."""
     shard: int | None = Field(default=None, ge=0)
     """Shard that its new executions go to (number from 0, below HELPERHUB_SHARDS); empty means 0."""
 

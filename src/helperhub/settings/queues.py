@@ -53,8 +53,8 @@ def list_rules(settings: Settings) -> dict[str, str]:
     ``queue:<name>`` is most running at once (0: no bound) and the order, ``all`` is most running of the hub.
     """
     rules = {
-        f"queue:{name}": f"{queue.max_running or 0} {queue.order}"
+        f"queue:{name}": f"{queue.max_running or 0} {queue.order or 'priority'}"
         for name, queue in settings.queues.items()
-        if queue.max_running or queue.order != "priority"
+        if queue.max_running or queue.order == "deadline"
     }
     return rules | ({"all": str(settings.max_running)} if settings.max_running else {})

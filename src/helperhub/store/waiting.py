@@ -69,7 +69,7 @@ class Waiting:
             return None
         own = found.pop("own")
         with store_errors():
-            return {**found, "place": self._place(queue, helper, key, score, own=own)}
+            return {**found, "place": self._place(execution_id, record, score, own=own)}
 
     def _of_helper(self, helper: str, key: str, rule: str) -> dict[str, Any] | None:
         most, of_key, starts, window, starts_of_key, window_of_key, paused = map(int, rule.split())
@@ -110,10 +110,13 @@ class Waiting:
             return {"limit": "the hub", "bound": most_of_all, "running": running_of_all, "own": "queue"}
         return None
 
-    def _place(self, queue: str, helper: str, key: str, score: float, *, own: str) -> int:
+    def _place(self, execution_id: str, record: Record, score: float, *, own: str) -> int:
         """Return the place in line: of its key, of its helper, or of its queue."""
+        helper, queue, key = record.helper.partition("/")[0], record.queue, record.key
         before = f"({score}"
-        ahead = int(self.client.zcount(self.keys.at("limited", queue, helper, key), "-inf", before))
+        line = self.keys.at("limited", queue, helper, key)
+        rank = self.client.zrank(line, execution_id)
+        ahead = int(self.client.zcount(line, "-inf", before) if rank is None else rank)
         if own != "key":
             others = [other for other in islice(self._keys_of(queue, helper), _MOST_KEYS) if other != key]
             pipeline = self.client.pipeline(transaction=False)
