@@ -69,6 +69,7 @@ class Assembly:
         self._lock = threading.RLock()
         self._plugins: Plugins | None = None
         self._own_keeper: OwnKeeper | None = None
+        self._rules: dict[str, QueueRules] = {}
 
     @cached_property
     def scripts(self) -> Scripts:
@@ -224,8 +225,12 @@ class Assembly:
 
     def rules_of(self, queue: str) -> QueueRules:
         """Return a queue's rules, from the settings."""
-        found = resolve_queue(self.settings, queue)
-        return QueueRules(found.time_limit, found.max_attempts, found.result_ttl, found.max_depth or 0)
+        rules = self._rules.get(queue)
+        if rules is None:
+            found = resolve_queue(self.settings, queue)
+            rules = QueueRules(found.time_limit, found.max_attempts, found.result_ttl, found.max_depth or 0)
+            self._rules[queue] = rules
+        return rules
 
     @property
     def _is_embedded(self) -> bool:

@@ -17,9 +17,11 @@ from dramatiq.errors import QueueNotFound
 from helperhub.broker.claimer import ClaimerOptions
 from helperhub.broker.consumer import HelperHubConsumer
 from helperhub.broker.hooks import WorkerCantStart, check_encoder, check_threads
+from helperhub.broker.intake import Intake
 from helperhub.broker.joining import JoinableBroker
 from helperhub.broker.message import ClaimedMessage, as_claimed
 from helperhub.broker.options import check_actor, check_result_ttl
+from helperhub.broker.pace import Pace
 from helperhub.broker.patience import Patience
 from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, readdress
 from helperhub.broker.reports import Reports
@@ -101,12 +103,13 @@ class HelperHubBroker(JoinableBroker):
         self.envelopes = envelopes
         self.claimer: AnyClaimer | None = None
         self.settler: AnySettler | None = None
+        #: Where the threads of a worker process take messages from.
+        self.intake: Intake | None = None
         #: Where a worker process notes what it runs.
         self.board: Board | None = None
         #: What running executions say of themselves.
         self.reports: Reports | None = None
         self._stopping = threading.Lock()
-        self._live_queues: set[str] = set()
         #: Called when this process became a worker process, with its id and its board: the keeper begins here.
         self.on_worker: Callable[[str, Path], None] = _nothing
         #: Called when it couldn't become one after all.
@@ -252,8 +255,8 @@ class HelperHubBroker(JoinableBroker):
         if self.claimer is None or self.settler is None:
             message = "This process is no worker: messages are consumed by a dramatiq.Worker."
             raise UsageError(message)
-        knows, live = self._profiles.knows, self._live_queues
-        return HelperHubConsumer(self.claimer, self.settler, queue_name, timeout_ms=timeout, live=live, knows=knows)
+        knows = self._profiles.knows
+        return HelperHubConsumer(self.claimer, self.settler, queue_name, timeout_ms=timeout, knows=knows)
 
     def start_worker(self, threads: int, queues: Sequence[str]) -> None:
         """Become a worker process: register, take a lease, begin to claim and settle.
@@ -268,7 +271,6 @@ class HelperHubBroker(JoinableBroker):
         check_encoder()
         check_threads()
         self.envelopes.require_key()
-        self._live_queues = set()
         self.board = Board(threads)
         options = ClaimerOptions(
             threads,
@@ -276,7 +278,8 @@ class HelperHubBroker(JoinableBroker):
             {**self.options.about, "threads": str(threads)},
             open_body=self.envelopes.open,
         )
-        parts = WorkerParts(self.options.worker, self.board, options, _log_unreadable)
+        self.intake = Intake(Pace(threads), is_usual=self._is_usual)
+        parts = WorkerParts(self.options.worker, self.board, options, _log_unreadable, self.intake)
         self.claimer, self.settler = build_worker(self.scripts, self._bell, parts, window=self.options.settle_window)
         self.reports = Reports(self.scripts)
         self.settler.start()
@@ -299,6 +302,10 @@ class HelperHubBroker(JoinableBroker):
             self._stop_worker(claimer, settler)
             self._forget_worker()
 
+    def _is_usual(self, message: ClaimedMessage) -> bool:
+        # Dramatiq gives an actor that it doesn't know back through the consumer, and keeps what has an eta there.
+        return message.actor_name in self.actors and "eta" not in message.options
+
     def _forget_worker(self, unused: AnySettler | None = None) -> None:
         if unused is not None:
             unused.close(0.0)
@@ -306,7 +313,7 @@ class HelperHubBroker(JoinableBroker):
             self.reports.stop()
         if self.board is not None:
             self.board.close()
-        self.claimer = self.settler = self.board = self.reports = None
+        self.claimer = self.settler = self.board = self.reports = self.intake = None
 
     def _stop_worker(self, claimer: AnyClaimer, settler: AnySettler) -> None:
         claimer.stop()
@@ -341,6 +348,8 @@ class _WorkerLife(Middleware):
         except HelperHubError as error:
             # Any other error in a hook is logged, and a worker would live that can't work.
             raise WorkerCantStart(error) from error
+        # Its threads aren't started yet, and are given whatever queue it has then.
+        worker.work_queue = self._broker.intake  # type: ignore[assignment]  # what of a queue Dramatiq calls
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         del broker

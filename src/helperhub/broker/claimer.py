@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from helperhub.broker.audit import Audit
+from helperhub.broker.intake import Intake
 from helperhub.broker.lane import Lane
 from helperhub.broker.message import ClaimedMessage, OpenBody, open_claim
+from helperhub.broker.pace import LOOK_S
 from helperhub.errors import CorruptRecord, HelperHubError
 from helperhub.model.verdict import Outcome
 from helperhub.store.bell import Bell
@@ -58,7 +59,7 @@ class ClaimerOptions:
 
 
 class Claimer:
-    """A thread that claims, and the hand-over that Dramatiq's consumers take from."""
+    """A thread that claims, and fills the intake that worker threads take from."""
 
     def __init__(  # noqa: PLR0913 - what one of several claimers is joined to the others by
         self,
@@ -71,8 +72,8 @@ class Claimer:
         options: ClaimerOptions,
         settle: Callable[[Settlement], None],
         on_unreadable: Callable[[str, CorruptRecord], None],
+        intake: Intake,
         lane: Lane | None = None,
-        ready: queue.Queue[ClaimedMessage] | None = None,
     ) -> None:
         """Prepare; `start` registers the worker process and begins.
 
@@ -85,8 +86,8 @@ class Claimer:
             options: Threads, lease and registry entry.
             settle: Takes the settlement of what goes back unstarted.
             on_unreadable: Told of a claimed execution whose record can't be decoded.
+            intake: Where worker threads take claimed messages from.
             lane: What there is of other claimers in this process; None means there are none.
-            ready: Where claimed messages are put; None makes one that only this claimer fills.
         """
         self._lane = lane or Lane()
         self._shard = scripts.keys.shard
@@ -100,9 +101,7 @@ class Claimer:
         self._on_unreadable = on_unreadable
         self._queues: list[str] = []
         self._registered_queues: list[str] = []
-        # Not a SimpleQueue: with several takers its get(timeout) may wait for ever. One that wakes to an empty
-        # queue after its deadline goes on with a negative time-out (CPython 3.11, Modules/_queuemodule.c).
-        self._ready: queue.Queue[ClaimedMessage] = queue.Queue() if ready is None else ready
+        self.intake = intake
         self._lock = threading.Lock()
         self._unstarted: dict[str, ClaimedMessage] = {}
         self._in_hand = 0
@@ -169,13 +168,6 @@ class Claimer:
             self._queues = sorted([*self._queues, name], key=queue_order)
         self._rouse()
 
-    def take(self, timeout: float) -> ClaimedMessage | None:
-        """Return the next claimed message, or None after ``timeout`` seconds."""
-        try:
-            return self._ready.get(timeout=timeout)
-        except queue.Empty:
-            return None
-
     def begin(self, message: ClaimedMessage) -> bool:
         """Note that a thread starts ``message``; False means it went back and must not run here."""
         with self._lock:
@@ -197,7 +189,9 @@ class Claimer:
             if message.started_at:
                 # A moving mean over about ten runs: enough to read ahead of short work, quick to forget it.
                 self._mean_run_s += (time.monotonic() - message.started_at - self._mean_run_s) / 10
-        self._wake.set()
+        # A thread that only finds that there is nothing to do yet costs as much as a small job.
+        if self._alone or self._room() > 0:
+            self._wake.set()
 
     def epoch_ms(self, monotonic: float) -> int:
         """Return a monotonic instant of this process as Redis TIME, ms."""
@@ -228,6 +222,10 @@ class Claimer:
             if self._alone:
                 return 0
             self._lane.leave_alone()
+        return self._room()
+
+    def _room(self) -> int:
+        """Return how many executions are worth asking for."""
         threads = self._options.threads
         ahead = 0
         if 0.0 < self._mean_run_s < READ_AHEAD_S:
@@ -262,24 +260,18 @@ class Claimer:
                 self.return_unstarted(older_than_s=MAX_UNSTARTED_S)
             want = self._credit() if self._queues else 0
             if want < 1:
-                self._wake.wait(MAX_UNSTARTED_S)
-                self._wake.clear()
+                self._rest()
                 continue
             self._wake.clear()
             if not self._lane.begin_claim():
                 self._wake.wait(_ALONE_LOOK_S)
                 continue
             try:
-                try:
-                    if self._registered_queues != self._queues:
-                        self.join()
-                    for lost in self._audit.find_lost():
-                        self._settle(lost)
-                    claimed = self._claim(want, waited=waited)
-                finally:
-                    self._lane.end_claim()
+                claimed = self._claim_in_order(want, waited=waited)
                 waited = not claimed.records
-                if waited and not self._stopping:
+                if self.intake.holds_back:
+                    self._rest()
+                elif waited and not self._stopping:
                     self._bell.wait(self._quiet_s(claimed))
                 failures = 0
             except HelperHubError as error:
@@ -287,6 +279,25 @@ class Claimer:
                 if failures == 1:
                     _log.warning("claim_failed", extra={"error": str(error)})
                 self._wake.wait(min(0.1 * 2 ** min(failures, 6), 3.0))
+
+    def _claim_in_order(self, want: int, *, waited: bool) -> Claimed:
+        try:
+            if self._registered_queues != self._queues:
+                self.join()
+            for lost in self._audit.find_lost():
+                self._settle(lost)
+            return self._claim(want, waited=waited)
+        finally:
+            self._lane.end_claim()
+
+    def _rest(self) -> None:
+        """Wait until there is room for more; meanwhile see to it that enough threads work."""
+        if self.intake.holds_back:
+            self._wake.wait(LOOK_S)
+            self.intake.consider_more()
+        else:
+            self._wake.wait(MAX_UNSTARTED_S)
+        self._wake.clear()
 
     def _claim(self, want: int, *, waited: bool) -> Claimed:
         # The same number until an answer arrives: a claim whose reply was lost is answered again, not made again.
@@ -310,18 +321,24 @@ class Claimer:
         self._clock_offset = claimed.now_ms / 1000 - self.last_claim_at
         for execution_id, _ in claimed.records:
             self._audit.take(execution_id, self._number)
-        for execution_id, raw in claimed.records:
-            self._hand_over(execution_id, raw)
+        opened = [self._open(execution_id, raw) for execution_id, raw in claimed.records]
+        messages = [message for message in opened if message is not None]
+        self.claimed_total += len(messages)
+        with self._lock:
+            self._in_hand += len(messages)
+            self._unstarted.update((message.execution_id, message) for message in messages)
+        self.intake.offer(messages)
         return claimed
 
-    def _hand_over(self, execution_id: str, raw: bytes) -> None:
+    def _open(self, execution_id: str, raw: bytes) -> ClaimedMessage | None:
+        """Return the message to be run, or None for what can't run here and was settled so."""
         try:
             open_body = self._options.open_body
             message = open_claim(execution_id, raw, open_body, claim=self._number, claimed_at=self.last_claim_at)
         except CorruptRecord as error:
             self._on_unreadable(execution_id, error)
             self._settle(Settlement(execution_id, self._number, Outcome.DEAD.value, reason=error.message))
-            return
+            return None
         message.shard = self._shard
         if message.record.lost > 0:
             if not self._lane.enter_alone():
@@ -329,13 +346,9 @@ class Claimer:
                 self._settle(
                     Settlement(execution_id, self._number, _RETURNED, delay_ms=_SUSPECT_PAUSE_MS, reason=reason)
                 )
-                return
+                return None
             self._alone = True
-        self.claimed_total += 1
-        with self._lock:
-            self._in_hand += 1
-            self._unstarted[execution_id] = message
-        self._ready.put(message)
+        return message
 
     def _quiet_s(self, claimed: Claimed) -> float:
         if not claimed.next_due_ms:

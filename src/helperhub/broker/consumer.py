@@ -1,4 +1,4 @@
-"""Dramatiq's consumer of one queue: it hands over what the claimer took, and gives verdicts back."""
+"""Dramatiq's consumer of one queue: it gives verdicts back, and takes what no thread can run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from helperhub.store.scripts import Settlement
 
 
 class HelperHubConsumer(Consumer):
-    """Takes messages of any queue in claim order; they are acknowledged through the queue it serves."""
+    """Has its queue claimed from, and settles for the worker's threads, which take messages from the intake.
+
+    What comes to itself is what no thread can run.
+    """
 
     def __init__(
         self,
@@ -26,21 +29,18 @@ class HelperHubConsumer(Consumer):
         queue_name: str,
         *,
         timeout_ms: int,
-        live: set[str],
         knows: Callable[[str], bool],
     ) -> None:
         """Serve ``queue_name``.
 
         Args:
-            claimer: Where messages come from.
+            claimer: What claims for this worker process.
             settler: Where verdicts go.
             queue_name: The queue.
             timeout_ms: How long one look waits for a message.
-            live: Queues whose consumers are at work, among all consumers of this worker.
             knows: Tells whether the catalogue has a helper whose actor isn't here.
         """
         self._knows = knows
-        self._live = live
         self._claimer = claimer
         self._settler = settler
         self._queue_name = queue_name
@@ -48,15 +48,9 @@ class HelperHubConsumer(Consumer):
         claimer.serve(queue_name)
 
     def __next__(self) -> MessageProxy | None:
-        """Return the next message, or None when none came in time."""
-        self._live.add(self._queue_name)
-        message = self._claimer.take(self._timeout_s)
-        if message is not None:
-            # The worker thread looks a consumer up by this name, and any can settle any message: so it may be the
-            # message's own queue, which middleware wants to see, once that has a consumer which can be looked up.
-            own = message.record.queue
-            message.queue_name = own if own in self._live else self._queue_name
-        return message
+        """Return the next message that no thread can run, or None when none came in time."""
+        self._claimer.intake.open(self._queue_name)
+        return self._claimer.intake.take_unusual(self._timeout_s)
 
     def ack(self, message: MessageProxy) -> None:
         """Hand the verdict to the settler; without one the attempt succeeded. Never raises."""
@@ -92,7 +86,7 @@ class HelperHubConsumer(Consumer):
                 claim=message.claim,
                 outcome=verdict.outcome.value,
                 started_ms=started_ms,
-                delay_ms=to_ms(verdict.delay),
+                delay_ms=to_ms(verdict.delay) if verdict.delay else 0,
                 reason=verdict.reason,
                 result=message.result,
                 error=pack_error(message.error) if message.error else b"",

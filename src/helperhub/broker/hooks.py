@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dramatiq import Broker, BrokerConnectionError, JSONEncoder, Middleware, PickleEncoder
@@ -55,6 +55,8 @@ class HookedBroker(Broker):
         """
         self._complete = False
         self._stands_for = stands_for
+        self._hooks: dict[str, tuple[tuple[Middleware, Callable[..., None]], ...]] = {}
+        self._hooks_of: list[Middleware] = []
         super().__init__(middleware=list(middleware))
         self._complete = True
 
@@ -89,9 +91,9 @@ class HookedBroker(Broker):
         if signal not in _IN_WORKER_THREADS:
             super().emit_before(signal, *args, **kwargs)
             return
-        for middleware in self.middleware:
+        for middleware, hook in self._find_hooks(f"before_{signal}"):
             try:
-                getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
+                hook(self, *args, **kwargs)
             except MiddlewareError:
                 if signal == "process_message":
                     raise
@@ -104,11 +106,30 @@ class HookedBroker(Broker):
         if signal not in _IN_WORKER_THREADS:
             super().emit_after(signal, *args, **kwargs)
             return
-        for middleware in reversed(self.middleware):
+        for middleware, hook in reversed(self._find_hooks(f"after_{signal}")):
             try:
-                getattr(middleware, f"after_{signal}")(self, *args, **kwargs)
+                hook(self, *args, **kwargs)
             except BaseException:  # noqa: BLE001 - as above
                 _tell(f"after_{signal}", middleware)
+
+    def _find_hooks(self, name: str) -> tuple[tuple[Middleware, Callable[..., None]], ...]:
+        """Return the hooks of this name that do something, with their middleware, in order.
+
+        Dramatiq calls every hook of every middleware, overridden or not: a third of what an execution costs.
+        """
+        if self._hooks_of != self.middleware:  # somebody added one, in whatever way
+            self._hooks_of, self._hooks = list(self.middleware), {}
+        found = self._hooks.get(name)
+        if found is None:
+            hooks = [(middleware, getattr(middleware, name)) for middleware in self.middleware]
+            idle = getattr(Middleware, name)
+            found = tuple(
+                (middleware, hook)
+                for middleware, hook in hooks
+                if getattr(hook, "__func__", None) is not idle and not _stores_nothing(middleware)
+            )
+            self._hooks[name] = found
+        return found
 
 
 class WorkerCantStart(HelperHubError, MiddlewareError, BrokerConnectionError):
@@ -141,6 +162,11 @@ def check_encoder() -> None:
     if type(encoder) is not JSONEncoder:
         message = f"dramatiq.set_encoder({type(encoder).__name__}()) can't be followed: messages are JSON here."
         raise UsageError(message, hint="Leave it out, and send numbers, texts, booleans, lists and dicts.")
+
+
+def _stores_nothing(middleware: Middleware) -> bool:
+    # Its hooks work out what to store, and for how long, and then its backend does nothing.
+    return type(middleware) is Results and bool(getattr(middleware.backend, "stores_nothing", False))
 
 
 def _is_here_already(middleware: Middleware) -> bool:

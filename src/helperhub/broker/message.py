@@ -55,6 +55,10 @@ class ClaimedMessage(MessageProxy):
                 message_timestamp=record.enqueued_ms,
             )
         )
+        # Where `MessageProxy` would look them up at each use.
+        message = self._message
+        self.actor_name, self.options = message.actor_name, message.options
+        self.args, self.kwargs, self.message_id = message.args, message.kwargs, message.message_id
         self.queue_name = record.queue
         self.execution_id = execution_id
         self.record = record

@@ -16,6 +16,9 @@ from helperhub.store.scripts import Scripts, Settlement
 _log = logging.getLogger("helperhub.settler")
 #: Most outcomes in one call; bounds the time that the script holds Redis (about 10 us each).
 MAX_BATCH = 256
+#: While threads go on to more work, outcomes wait for each other: until there are this many, or this long.
+_ENOUGH = 16
+_LINGER_S = 0.003
 _T = TypeVar("_T")
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -24,7 +27,9 @@ class Settler:
     """A thread that carries verdicts to the settle script.
 
     ``add`` returns while fewer than ``window`` outcomes are unsettled, else it waits; so a kill -9
-    repeats at most threads + window executions. A batch leaves as soon as the last one's reply is in.
+    repeats at most threads + window executions. A batch leaves as soon as the last one's reply is in;
+    while threads have more work at hand it waits a few ms for company, for each call costs Redis as
+    much as ten outcomes.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Settler:
         *,
         window: int,
         on_settled: Callable[[Sequence[Settlement]], None],
+        more_follows: Callable[[], bool],
     ) -> None:
         """Prepare; `start` begins.
 
@@ -42,17 +48,22 @@ class Settler:
             worker: Id of this worker process, under which the claims were made.
             window: Outcomes that may be unsettled at once; 0 waits for every reply.
             on_settled: Told of outcomes that are with Redis, or won't get there any more.
+            more_follows: Whether threads have more work at hand, so that more outcomes are to come soon.
         """
         self._scripts = scripts
         self._worker = worker
         self._window = window
         self._on_settled = on_settled
+        self._more_follows = more_follows
+        self._enough = min(_ENOUGH, window // 2)
         self._lock = threading.Condition()
         self._pending: deque[Settlement] = deque()
         self._unsettled = 0
         self._added = 0
         self._settled = 0
         self._closing = False
+        #: How many outcomes the thread waits for; 0 while it is at work.
+        self._awaits = 0
         self._deadline = float("inf")
         self.thread = threading.Thread(target=self._run, name="helperhub-settler", daemon=True)
 
@@ -72,10 +83,11 @@ class Settler:
             self._unsettled += 1
             self._added += 1
             ticket = self._added
-            self._lock.notify_all()
+            if 0 < self._awaits <= len(self._pending):
+                self._lock.notify_all()
             if self._window == 0:
                 self._lock.wait_for(lambda: self._settled >= ticket or not self.thread.is_alive())
-            else:
+            elif self._unsettled >= self._window:
                 self._lock.wait_for(lambda: self._unsettled < self._window or not self.thread.is_alive())
 
     def close(self, timeout: float) -> int:
@@ -97,9 +109,11 @@ class Settler:
     def _run(self) -> None:
         while True:
             with self._lock:
-                self._lock.wait_for(lambda: self._pending or self._closing)
+                self._await(1)
                 if not self._pending:
                     return
+                if self._more_follows():
+                    self._await(self._enough, _LINGER_S)
                 batch = [self._pending.popleft() for _ in range(min(len(self._pending), MAX_BATCH))]
             self._settle(batch)
             self._on_settled(batch)
@@ -107,6 +121,12 @@ class Settler:
                 self._unsettled -= len(batch)
                 self._settled += len(batch)
                 self._lock.notify_all()
+
+    def _await(self, outcomes: int, timeout: float | None = None) -> None:
+        """Wait until so many outcomes are pending, or the end."""
+        self._awaits = outcomes
+        self._lock.wait_for(lambda: len(self._pending) >= outcomes or self._closing, timeout)
+        self._awaits = 0
 
     def _settle(self, batch: list[Settlement]) -> None:
         try:

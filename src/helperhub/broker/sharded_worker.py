@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from helperhub.broker.audit import Audit
 from helperhub.broker.claimer import Claimer, ClaimerOptions
+from helperhub.broker.intake import Intake
 from helperhub.broker.lane import Lane, Lanes
 from helperhub.broker.message import ClaimedMessage
 from helperhub.broker.settler import Settler
@@ -23,11 +22,11 @@ from helperhub.store.workers import Workers
 class Claimers:
     """Hands over what the claimers of all shards take; a shard that is down stops its own only."""
 
-    def __init__(self, members: Sequence[Claimer], lanes: Lanes, ready: queue.Queue[ClaimedMessage]) -> None:
-        """Join ``members``, one a shard, that share ``lanes`` and put what they claim into ``ready``."""
+    def __init__(self, members: Sequence[Claimer], lanes: Lanes) -> None:
+        """Join ``members``, one a shard, that share ``lanes`` and an intake."""
         self._members = tuple(members)
         self._lanes = lanes
-        self._ready = ready
+        self.intake = self._members[0].intake
 
     def start(self, queues: Iterable[str] = ()) -> None:
         """Register the worker process in every shard and begin to claim; a shard that is away joins later.
@@ -60,12 +59,6 @@ class Claimers:
         """Claim from this queue too."""
         for member in self._members:
             member.serve(name)
-
-    def take(self, timeout: float) -> ClaimedMessage | None:
-        """Return the next claimed message, or None after ``timeout`` seconds."""
-        with contextlib.suppress(queue.Empty):
-            return self._ready.get(timeout=timeout)
-        return None
 
     def begin(self, message: ClaimedMessage) -> bool:
         """Note that a thread starts ``message``; False means it went back and must not run here."""
@@ -146,12 +139,14 @@ class WorkerParts:
         board: Where its keeper reads what has started.
         options: Threads, lease and registry entry.
         on_unreadable: Told of a claimed execution whose record can't be decoded.
+        intake: Where its threads take claimed messages from.
     """
 
     worker: str
     board: Board
     options: ClaimerOptions
     on_unreadable: Callable[[str, CorruptRecord], None]
+    intake: Intake
 
 
 def build_worker(
@@ -169,18 +164,17 @@ def build_worker(
     most = 4 * parts.options.threads if window is None else window
     share = -(-most // len(shards))
     if len(shards) == 1:
-        return _build_pair(scripts, bell, parts, window=share, lane=None, ready=None)
+        return _build_pair(scripts, bell, parts, window=share, lane=None)
     lanes = Lanes()
-    ready: queue.Queue[ClaimedMessage] = queue.Queue()
     claimers, settlers = [], []
     for shard in shards:
         lane = lanes.add()
         own_bell = Bell(bell.client, shard.keys, parts.worker)
-        claimer, settler = _build_pair(shard, own_bell, parts, window=share, lane=lane, ready=ready)
+        claimer, settler = _build_pair(shard, own_bell, parts, window=share, lane=lane)
         lane.member = claimer
         claimers.append(claimer)
         settlers.append(settler)
-    return Claimers(claimers, lanes, ready), Settlers(settlers)
+    return Claimers(claimers, lanes), Settlers(settlers)
 
 
 def _build_pair(
@@ -190,12 +184,14 @@ def _build_pair(
     *,
     window: int,
     lane: Lane | None,
-    ready: queue.Queue[ClaimedMessage] | None,
 ) -> tuple[Claimer, Settler]:
     # A third of the lease: what is unknown at two looks goes back before it ends.
     registry = Workers(scripts.client, scripts.keys)
     audit = Audit(registry, parts.worker, every_s=parts.options.lease_ms / 1000 / 3)
-    settler = Settler(scripts, parts.worker, window=window, on_settled=audit.settled)
+    intake = parts.intake
+    settler = Settler(
+        scripts, parts.worker, window=window, on_settled=audit.settled, more_follows=lambda: intake.has_work
+    )
     claimer = Claimer(
         scripts,
         bell,
@@ -205,7 +201,7 @@ def _build_pair(
         options=parts.options,
         settle=settler.add,
         on_unreadable=parts.on_unreadable,
+        intake=intake,
         lane=lane,
-        ready=ready,
     )
     return claimer, settler

@@ -45,7 +45,7 @@ class Callbacks(Middleware):
             return
         if has_succeeded(claimed, exception):
             try:
-                self._enqueue(broker, claimed, "on_success", claimed.asdict(), result)
+                self._enqueue(broker, claimed, "on_success", claimed.asdict, result)
             except Exception as error:  # noqa: BLE001 - users' hooks run in there too
                 refuse_success(claimed, "on_success", error)
         if claimed.verdict is not None and claimed.verdict.outcome is Outcome.DEAD:
@@ -53,8 +53,11 @@ class Callbacks(Middleware):
 
     def _give_up(self, broker: Broker, claimed: ClaimedMessage, exception: BaseException | None) -> None:
         attempts = claimed.record.attempt
-        sent = claimed.asdict()
-        sent["options"] = {**sent["options"], "retries": attempts}
+
+        def sent() -> dict[str, Any]:
+            document = claimed.asdict()
+            return {**document, "options": {**document["options"], "retries": attempts}}
+
         bound = claimed.record.max_attempts
         told: dict[str, Any] = {"on_failure": _describe(claimed, exception)}
         if claimed.exhausted:
@@ -69,7 +72,9 @@ class Callbacks(Middleware):
                 # It is given up anyway; what isn't told must be seen.
                 _log.error("callback_refused", extra={"callback": option, "error": str(error)})
 
-    def _enqueue(self, broker: Broker, claimed: ClaimedMessage, option: str, *args: Any) -> None:
+    def _enqueue(
+        self, broker: Broker, claimed: ClaimedMessage, option: str, sent: Callable[[], dict[str, Any]], about: Any
+    ) -> None:
         target = claimed.options.get(option) or _actor_options(broker, claimed).get(option)
         if not target:
             return
@@ -77,7 +82,7 @@ class Callbacks(Middleware):
         if queue is None:
             text = f"no actor is named '{target}'"
             raise NotFound(text)
-        callback: Message[Any] = Message(queue, target, args, {}, {})
+        callback: Message[Any] = Message(queue, target, (sent(), about), {}, {})
         claimed.follow_ups.append(build_follow_up(broker, claimed, callback))
 
 

@@ -62,6 +62,9 @@ def _failed(verdict: Verdict | None) -> bool:
 class RecordsBackend(ResultBackend):
     """Reads results from the records; it stores nothing, for the settle script has done that."""
 
+    #: So nobody need call it for that.
+    stores_nothing = True
+
     def __init__(self, load: Callable[[str], Execution | None]) -> None:
         """Look executions up with ``load``."""
         super().__init__(namespace="helperhub", encoder=None)

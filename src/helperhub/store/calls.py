@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from helperhub.store.record import Record, pack_record
 
@@ -74,9 +74,8 @@ class Claimed:
     records: tuple[tuple[str, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """One verdict on its way to Redis.
+class Settlement(NamedTuple):
+    """One verdict on its way to Redis. A tuple is made in a third of a frozen dataclass's time.
 
     Args:
         id: The execution.

@@ -41,7 +41,7 @@ def test_claim_that_the_worker_lost_sight_of_is_handed_out_again(
         with monkeypatch.context() as lost:
             # As if the reply of a claim had been dropped after it was taken for good.
             forget = claimer._audit._known.pop
-            lost.setattr(claimer, "_hand_over", lambda execution_id, raw: forget(execution_id))
+            lost.setattr(claimer, "_open", lambda execution_id, raw: forget(execution_id) and None)
             message = note.send(1)
             wait_until(lambda: hub.executions.get(message.message_id).status is Status.RUNNING)
 
@@ -59,7 +59,7 @@ def test_worker_whose_thread_died_ends_itself(hub: Hub, wait_until: WaitUntil, u
         claimer = hub.broker.claimer
         assert claimer is not None
         other = dramatiq.Worker(hub.broker)
-        settler = Settler(hub.scripts, "other", window=1, on_settled=lambda settled: None)
+        settler = Settler(hub.scripts, "other", window=1, on_settled=lambda settled: None, more_follows=lambda: False)
         if unfit == "a dead thread":
             settler.start()
             other.workers.append(threading.Thread())  # type: ignore[arg-type]  # one that doesn't live
