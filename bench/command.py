@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,9 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     wanted = [MEASURES[name] for name in options.measures or MEASURES]
     out: Path | None = options.out
+    signal.signal(signal.SIGTERM, _leave)
     rows = [] if options.only_show else measure(options, [found.experiment for found in wanted])
     if out is not None:
-        rows = results.write(out, rows, keep=options.add)
+        rows = results.read(out)
         wanted = list(MEASURES.values())
     table = as_markdown(rows, wanted)
     print(table)
@@ -57,8 +59,17 @@ def measure(options: argparse.Namespace, experiments: Sequence[str]) -> Rows:
                 given = settings if side.name == OURS else {}
                 figures, versions = run(side, SCALES[options.scale], given)
                 row = {"experiment": experiment, "side": side.name, "round": number + 1, **before}
-                rows.append({**row, "figures": figures, "versions": versions, "settings": given, "machine": machine})
+                row |= {"figures": figures, "versions": versions, "settings": given, "machine": machine}
+                rows.append(row)
+                if options.out is not None:
+                    results.write(options.out, [row], keep=options.add or number > 0)
     return rows
+
+
+def _leave(signum: int, frame: object) -> None:
+    """End in order, so that no server and no directory is left."""
+    del signum, frame
+    raise SystemExit(143)
 
 
 def _parser() -> argparse.ArgumentParser:

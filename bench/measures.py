@@ -20,10 +20,12 @@ class Target:
     Args:
         text: As it is said in the table.
         bound: Takes all medians and returns the number; None while what it needs isn't measured.
+        relative: Whether the number depends on a rival, so that the text doesn't have it.
     """
 
     text: str
     bound: Callable[[Medians], float | None]
+    relative: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Figure:
         targets: All must be reached.
         lower_is_better: Else higher is.
         digits: After the point, in the table.
+        is_comparable: Whether a rival's value says anything.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Figure:
     targets: tuple[Target, ...] = ()
     lower_is_better: bool = True
     digits: int = 1
+    is_comparable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Measure:
 
 def fixed(value: float, text: str) -> Target:
     """Return a target that is a number."""
-    return Target(text, lambda _: value)
+    return Target(text, lambda _: value, relative=False)
 
 
 def against(side: str, figure: str, factor: float, text: str) -> Target:
@@ -79,12 +83,18 @@ def against_best(figure: str, factor: float, text: str, *, lower_is_better: bool
     """Return a target that is a multiple of the best rival's figure."""
 
     def bound(medians: Medians) -> float | None:
-        values = [found[figure] for side, found in medians.items() if side != OURS and figure in found]
-        if not values:
-            return None
-        return factor * (min(values) if lower_is_better else max(values))
+        best = best_rival(figure, medians, lower_is_better=lower_is_better)
+        return None if best is None else factor * medians[best][figure]
 
     return Target(text, bound)
+
+
+def best_rival(figure: str, medians: Medians, *, lower_is_better: bool) -> str | None:
+    """Return the side, not ours, with the best value of a figure."""
+    values = {side: found[figure] for side, found in medians.items() if side != OURS and figure in found}
+    if not values:
+        return None
+    return (min if lower_is_better else max)(values, key=values.__getitem__)
 
 
 def _scaling() -> Iterator[Figure]:
@@ -216,7 +226,7 @@ MEASURES = {
             "flow",
             (
                 Figure("server_cpu_us", "Redis CPU an execution, with the job's INCR (us)"),
-                Figure("incr_cpu_us", "of which the INCR, measured alone (us)"),
+                Figure("incr_cpu_us", "of which the INCR, measured alone (us)", is_comparable=False),
                 Figure(
                     "ceiling_per_s",
                     "ceiling of one Redis (executions/s)",

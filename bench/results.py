@@ -19,8 +19,8 @@ def read(directory: Path) -> Rows:
     return list(json.loads(file.read_text())) if file.exists() else []
 
 
-def write(directory: Path, rows: Rows, *, keep: bool) -> Rows:
-    """Add rows and return all.
+def write(directory: Path, rows: Rows, *, keep: bool) -> None:
+    """Add rows to the file.
 
     Args:
         directory: Made if it isn't there.
@@ -32,7 +32,6 @@ def write(directory: Path, rows: Rows, *, keep: bool) -> Rows:
     old = [row for row in read(directory) if keep or (row["experiment"], row["side"]) not in new]
     lines = ",\n".join(json.dumps(row) for row in [*old, *rows])
     (directory / FILE).write_text(f"[\n{lines}\n]\n")
-    return [*old, *rows]
 
 
 def medians(rows: Rows) -> dict[str, dict[str, float]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from bench.measures import Figure, Measure, Medians, reached
+from bench.measures import Figure, Measure, Medians, best_rival, reached
 from bench.results import Rows, medians, spreads
 from bench.sides import OURS, SIDES
 
@@ -29,26 +30,44 @@ def _is_known(figure: Figure, found: Medians) -> bool:
 
 def _ours(figures: list[Figure], found: Medians, rows: Rows) -> str:
     spread = spreads(rows)
-    lines = ["| measure | HelperHub | lowest to highest | must reach | reached |", "|---|---:|---:|---|---|"]
+    lines = [
+        "| measure | HelperHub | lowest to highest | best rival | must reach | reached |",
+        "|---|---:|---:|---|---|---|",
+    ]
     for figure in figures:
         value = found[OURS].get(figure.name)
         if value is None:
             continue
         low, high, _ = spread[OURS, figure.name]
-        said = [
-            (f"{target.text} = {_number(bound, figure)}", "yes" if good else "**no**")
-            for target, bound, good in reached(figure, found)
-        ]
-        targets = "; ".join(text for text, _ in said)
-        goods = "; ".join(word for _, word in said)
-        interval = f"{_number(low, figure)} to {_number(high, figure)}"
-        lines.append(f"| {figure.label} | {_number(value, figure)} | {interval} | {targets} | {goods} |")
+        said = reached(figure, found)
+        cells = (
+            figure.label,
+            f"**{_number(value, figure)}**",
+            f"{_number(low, figure)} to {_number(high, figure)}",
+            _best(figure, found),
+            "; ".join(t.text + (f" = {_number(bound, figure)}" if t.relative else "") for t, bound, _ in said),
+            "; ".join("yes" if good else "**no**" for _, _, good in said),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _best(figure: Figure, found: Medians) -> str:
+    best = best_rival(figure.name, found, lower_is_better=figure.lower_is_better)
+    return (
+        ""
+        if best is None or not figure.is_comparable
+        else f"{_number(found[best][figure.name], figure)} {SIDES[best].label}"
+    )
 
 
 def _side_by_side(figures: list[Figure], found: Medians) -> str:
     sides = [name for name in SIDES if name in found]
-    compared = [figure for figure in figures if any(figure.name in found[side] for side in sides if side != OURS)]
+    compared = [
+        figure
+        for figure in figures
+        if figure.is_comparable and any(figure.name in found[side] for side in sides if side != OURS)
+    ]
     header = "| measure | " + " | ".join(SIDES[side].label for side in sides) + " |"
     lines = [header, "|---|" + "---:|" * len(sides)]
     for figure in compared:
@@ -60,7 +79,7 @@ def _side_by_side(figures: list[Figure], found: Medians) -> str:
 def _circumstances(rows: Rows) -> str:
     newest: dict[str, Any] = max(rows, key=lambda row: row["at"])
     loads = [row["load"][0] for row in rows]
-    rounds = [found[2] for found in spreads(rows).values()]
+    rounds = Counter((row["experiment"], row["side"]) for row in rows).values()
     versions = {
         (side.label, name, row["versions"][name])
         for row in rows
@@ -76,7 +95,7 @@ def _circumstances(rows: Rows) -> str:
     loads_said = f"load of the machine when a round began {min(loads):.1f} to {max(loads):.1f}"
     lines = [
         f"{where}, {' and '.join(dates)}; commit {machine['commit']}{changed} at the newest.",
-        f"Medians of {min(rounds)} to {max(rounds)} rounds, turn about; {loads_said}.",
+        f"Medians of {_range(rounds)} rounds, turn about; {loads_said}.",
     ]
     if named:
         lines.append(f"Rivals: {named}.")
@@ -85,3 +104,7 @@ def _circumstances(rows: Rows) -> str:
 
 def _number(value: float, figure: Figure) -> str:
     return f"{value:,.{figure.digits}f}".replace(",", " ")
+
+
+def _range(counts: Collection[int]) -> str:
+    return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
