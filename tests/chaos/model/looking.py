@@ -11,6 +11,7 @@ from helperhub.store.record import CODE_BY_STATUS, Record
 WORKERS = ["w1", "w2"]
 QUEUES = ["high", "default"]
 HELPER = "tidy"
+GROUPS = ["g1", "g2"]
 
 
 def shown(record: Record) -> tuple[Any, ...]:
@@ -46,6 +47,8 @@ def read_places(store: Store) -> dict[str, Any]:
         ask("stream", "ended", queue, "f")
     for worker in WORKERS:
         ask("hash", "held", worker)
+    for group in GROUPS:
+        ask("hash", "group", group)
     ask("zset", "parked", HELPER)
     ask("set", "active", HELPER)
     for name, kind in (("dead", "zset"), ("unlisted", "set"), ("cancel", "set"), ("workers", "zset")):

@@ -7,13 +7,13 @@ from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.chaos.model.looking import HELPER, QUEUES, WORKERS, read_places, shown
+from tests.chaos.model.looking import GROUPS, HELPER, QUEUES, WORKERS, read_places, shown
 from tests.chaos.model.model import OPEN, STEP_MS, Entry, Model
 from tests.chaos.model.plan import Plan
 from tests.integration.store.conftest import HOUR_MS, Store
 
 from helperhub.store.record import Record, unpack_record
-from helperhub.store.scripts import Gone, Publication, Settlement
+from helperhub.store.scripts import Gone, MemberDone, Publication, Settlement
 from helperhub.testing.keyspace import find_strays
 
 IDS = ["a", "b", "c", "d", "e"]
@@ -29,6 +29,7 @@ workers = st.sampled_from(WORKERS)
 queues = st.sampled_from(QUEUES)
 minutes = st.sampled_from([0, 1, 3, 10])
 slots = st.sampled_from(SLOTS)
+groups = st.sampled_from(GROUPS)
 places = st.builds(
     lambda queue, priority, overlap, expires: {
         "queue": queue,
@@ -135,6 +136,15 @@ class ScriptsBesideModel(RuleBasedStateMachine):
         for claim in self.claims[known:]:
             self.settle_claim(claim, outcome, delay=1, started=True, follow_up=True)
 
+    @rule(group=groups, size=st.integers(1, 3))
+    def open_group(self, group: str, size: int) -> None:
+        assert self.store.scripts.open_group(group, size, keep_ms=HOUR_MS) == self.model.open_group(group, size)
+
+    @rule(worker=workers, group=groups, outcome=st.sampled_from(["done", "done", "retry", "dead"]))
+    def settle_members(self, worker: str, group: str, outcome: str) -> None:
+        for claim in [claim for claim in self.claims if self.model.held[worker].get(claim[2]) == claim[1]]:
+            self.settle_claim(claim, outcome, delay=1, started=True, follow_up=False, group=group)
+
     @rule(worker=workers)
     def claim_again_with_the_same_number(self, worker: str) -> None:
         if worker in self.asked:
@@ -168,25 +178,34 @@ class ScriptsBesideModel(RuleBasedStateMachine):
             self.settle_claim(claim, outcome, delay=delay, started=started, follow_up=follow_up)
 
     def settle_claim(
-        self, claim: tuple[str, int, str], outcome: str, *, delay: int, started: bool, follow_up: bool
+        self, claim: tuple[str, int, str], outcome: str, *, delay: int, started: bool, follow_up: bool, group: str = ""
     ) -> None:
         worker, number, id_ = claim
         started_ms = self.model.now if started and outcome != "returned" else 0
         record = Record(helper="next", call="f")
         follow_ups = (Publication("n2", record, delay_ms=STEP_MS),) if follow_up and outcome == "done" else ()
+        # Several executions may be one member: one that was replayed.
+        member, callbacks = id_[:1], (Publication("n3", record, delay_ms=STEP_MS),)
         settlement = Settlement(
-            id_, number, outcome, started_ms=started_ms, delay_ms=delay * STEP_MS, follow_ups=follow_ups
-        )
+            id_, number, outcome, started_ms=started_ms, delay_ms=delay * STEP_MS, follow_ups=follow_ups,
+            group=MemberDone(group, member, callbacks, HOUR_MS) if group else None,
+        )  # fmt: skip
         fresh = self.store.scripts.settle(worker, [settlement])[0]
         was_asked = id_ in self.model.cancel_asked
         assert fresh == self.model.settle(worker, id_, number, outcome, started=started_ms, delay=delay * STEP_MS), (
             outcome,
             was_asked,
         )
-        if fresh and follow_ups and "n2" not in self.model.entries:
+        if fresh and follow_ups:
+            self.follow("n2", record)
+        if fresh and outcome == "done" and group and self.model.complete_member(group, member):
+            self.follow("n3", record)
+
+    def follow(self, id_: str, record: Record) -> None:
+        if id_ not in self.model.entries:
             entry = self.entry(record)
             entry.due = self.model.now + STEP_MS
-            self.model.enqueue("n2", entry)
+            self.model.enqueue(id_, entry)
 
     @rule(worker=workers)
     def die_while_all_it_holds_runs_and_start_again(self, worker: str) -> None:
@@ -348,6 +367,10 @@ class ScriptsBesideModel(RuleBasedStateMachine):
             ("workers", set(model.workers)),
         ):
             assert found[name] == expected, name
+        for group in GROUPS:
+            size, done = model.groups.get(group, (0, set()))
+            fields = {"size": str(size)} | {f"m:{member}": "" for member in done}
+            assert found[f"group:{group}"] == (fields if size else {})
         for kind in "sf":
             assert found[f"of:{HELPER}:{kind}"] == model.of[HELPER, kind]
         assert self.store.slots(HELPER) == self.plan.slots

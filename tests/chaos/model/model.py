@@ -63,6 +63,8 @@ class Model:
     ended: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     of: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Group to its size and the members that are done.
+    groups: dict[str, tuple[int, set[str]]] = field(default_factory=dict)
 
     # -- shared steps
 
@@ -245,6 +247,23 @@ class Model:
             self.finish(id_, {"done": "s", "expired": "x", "skipped": "k"}[outcome])
         else:
             self.finish(id_, "c" if outcome == "cancelled" or cancelled else "e")
+        return True
+
+    def open_group(self, group: str, size: int) -> bool:
+        if group in self.groups:
+            return False
+        self.groups[group] = size, set()
+        return True
+
+    def complete_member(self, group: str, member: str) -> bool:
+        """Count a member that is done; return whether the group is complete with it, and forgotten."""
+        if group not in self.groups:
+            return False
+        size, done = self.groups[group]
+        done.add(member)
+        if len(done) < size:
+            return False
+        del self.groups[group]
         return True
 
     def reap(self, gone: list[tuple[str, tuple[str, ...] | None]]) -> list[tuple[str, int, int]]:
