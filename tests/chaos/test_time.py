@@ -65,11 +65,14 @@ def run_with_clocks(seed: int, for_s: float, *, scheduler: str, worker: str, sce
         arena.drain()
 
         times = planned_times(arena, "tick")
-        report = check(arena, scenario, due={f"tick@{to_stamp(at)}" for at in times})
+        due = {f"tick@{to_stamp(at)}" for at in times}
+        # On a machine with much else to do one may be late, and is superseded by the next; that is recorded.
+        report = check(arena, scenario, ends=("success", "skipped"), due=due)
         effects = arena.ledger.effects()
 
     assert report.problems == []
     assert report.duplicates == 0
+    assert report.ends.get("skipped", 0) <= 1 + len(times) // 10
     seconds = [int(at.timestamp()) for at in times]
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
     assert len(seconds) >= for_s - 2

@@ -1,4 +1,4 @@
-"""A registrar that remembers, ports where nobody answers, and TLS servers with certificates made here."""
+"""Ports where nobody answers, and TLS servers with certificates made here."""
 
 from __future__ import annotations
 
@@ -9,46 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 import trustme
-from pydantic import BaseModel, ValidationError
-
-from helperhub.errors import ConfigurationError
-
-SettingsT = TypeVar("SettingsT")
-
-
-class RecordingRegistrar:
-    """Stands where the hub stands when a plugin registers."""
-
-    timezone = "UTC"
-
-    def __init__(self, **values: Any) -> None:
-        self.values = values
-        self.added: dict[str, dict[str, Any]] = {}
-        self.problems: list[str] = []
-
-    def add(self, helper: Any, *, instance: str, **options: Any) -> None:
-        assert helper.name == "checkin"
-        self.added[instance] = options
-
-    def settings(self, model: type[SettingsT]) -> SettingsT:
-        assert issubclass(model, BaseModel)
-        try:
-            return model.model_validate(self.values)
-        except ValidationError as error:
-            names = ", ".join(f"HELPERHUB_CHECKIN__{flaw['loc'][0]}".upper() for flaw in error.errors())
-            raise ConfigurationError(names) from error
-
-    def report(self, problem: str) -> None:
-        self.problems.append(problem)
-
-
-@pytest.fixture
-def make_registrar() -> type[RecordingRegistrar]:
-    return RecordingRegistrar
 
 
 @pytest.fixture

@@ -1,48 +1,14 @@
-"""A registrar that remembers, a local server in the API's place, and settings that point there."""
+"""A local server in the API's place, and settings that point there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
 from pytest_httpserver import HTTPServer
 
-from helperhub.errors import ConfigurationError
 from helperhub_weather.settings import Settings
-
-SettingsT = TypeVar("SettingsT")
-
-
-class RecordingRegistrar:
-    """Stands where the hub stands when a plugin registers."""
-
-    timezone = "UTC"
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
-        self.added: list[tuple[str, dict[str, Any]]] = []
-        self.problems: list[str] = []
-
-    def add(self, helper: Any, **options: Any) -> None:
-        self.added.append((helper.name, options))
-
-    def settings(self, model: type[SettingsT]) -> SettingsT:
-        assert issubclass(model, BaseModel)
-        try:
-            return model.model_validate(self.values)
-        except ValidationError as error:
-            names = ", ".join(f"HELPERHUB_WEATHER__{flaw['loc'][0]}".upper() for flaw in error.errors())
-            raise ConfigurationError(names) from error
-
-    def report(self, problem: str) -> None:
-        self.problems.append(problem)
-
-
-@pytest.fixture
-def make_registrar() -> type[RecordingRegistrar]:
-    return RecordingRegistrar
 
 
 @pytest.fixture

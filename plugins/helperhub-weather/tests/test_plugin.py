@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib.metadata import entry_points
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from helperhub import Daily, Every
 from helperhub.errors import ConfigurationError
+from helperhub.testing import RegistrarForTests
 from helperhub_weather import plugin
 from helperhub_weather.settings import Settings
 
@@ -33,30 +33,35 @@ def test_both_helpers_are_declared_as_the_readme_says() -> None:
     assert daily.spec.priority == 2
 
 
-def test_one_place_brings_in_both_helpers(make_registrar: Any) -> None:
-    hub = make_registrar(PLACE)
+def test_one_place_brings_in_both_helpers() -> None:
+    hub = RegistrarForTests("weather", settings=PLACE)
 
     plugin.helperhub_register(hub)
 
-    assert hub.added == [("weather", {}), ("weather-digest", {})]
+    assert list(hub.specs) == ["weather", "weather-digest"]
 
 
-def test_every_further_place_is_an_instance_of_both(make_registrar: Any) -> None:
-    hub = make_registrar({**PLACE, "places": '{"oslo": {"latitude": 59.9, "longitude": 10.75}}'})
+def test_every_further_place_is_an_instance_of_both() -> None:
+    hub = RegistrarForTests("weather", settings={**PLACE, "places": '{"oslo": {"latitude": 59.9, "longitude": 10.75}}'})
 
     plugin.helperhub_register(hub)
 
-    oslo = {"instance": "oslo", "payload": {"latitude": 59.9, "longitude": 10.75}}
-    assert hub.added == [("weather", {}), ("weather", oslo), ("weather-digest", {}), ("weather-digest", oslo)]
+    oslo = {"latitude": 59.9, "longitude": 10.75}
+    assert {key: spec.payload for key, spec in hub.specs.items()} == {
+        "weather": None,
+        "weather/oslo": oslo,
+        "weather-digest": None,
+        "weather-digest/oslo": oslo,
+    }
 
 
-def test_missing_place_stops_the_plugin_and_names_the_variables(make_registrar: Any) -> None:
-    hub = make_registrar({})
+def test_missing_place_stops_the_plugin_and_names_the_variables() -> None:
+    hub = RegistrarForTests("weather")
 
-    with pytest.raises(ConfigurationError, match="HELPERHUB_WEATHER__LATITUDE, HELPERHUB_WEATHER__LONGITUDE"):
+    with pytest.raises(ConfigurationError, match=r"(?s)HELPERHUB_WEATHER__LATITUDE.*HELPERHUB_WEATHER__LONGITUDE"):
         plugin.helperhub_register(hub)
 
-    assert hub.added == []
+    assert hub.specs == {}
 
 
 @pytest.mark.parametrize(

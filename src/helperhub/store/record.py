@@ -150,7 +150,8 @@ def unpack_record(raw: bytes) -> Record:
         raise CorruptRecord(message, hint="A newer release wrote it, or something else did.")
     try:
         return _unpack(raw)
-    except (ValueError, TypeError, AttributeError, IndexError, struct.error, msgpack.UnpackException) as error:
+    # LookupError: a part of a mapping is a TypeError before Python 3.12, and a KeyError since.
+    except (ValueError, TypeError, AttributeError, LookupError, struct.error, msgpack.UnpackException) as error:
         message = f"A record can't be decoded: {error}."
         raise CorruptRecord(message) from error
 

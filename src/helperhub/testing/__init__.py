@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from helperhub.testing.cluster import ClusterForTests
 from helperhub.testing.keyspace import find_strays
+from helperhub.testing.registrar import RegistrarForTests
 from helperhub.testing.running import running_hub
 from helperhub.testing.sentinel import SentinelForTests
 from helperhub.testing.server import ServerForTests
 
-__all__ = ["ClusterForTests", "SentinelForTests", "ServerForTests", "find_strays", "running_hub"]
+__all__ = ["ClusterForTests", "RegistrarForTests", "SentinelForTests", "ServerForTests", "find_strays", "running_hub"]

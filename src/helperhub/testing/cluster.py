@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from helperhub.testing.node import Node, free_port, wait_until
+from helperhub.testing.node import Node, Nodes, follows, free_port, wait_until
 
 _SLOTS = 16384
 
 
-class ClusterForTests:
+class ClusterForTests(Nodes):
     """Primaries that share the slots evenly, for a ``with`` block in the main thread.
 
     Args:
@@ -25,44 +20,30 @@ class ClusterForTests:
     """
 
     def __init__(self, *, primaries: int = 3, replicas: bool = False, arguments: Sequence[str] = ()) -> None:
+        super().__init__()
         self._primaries = primaries
         self._with_replicas = replicas
         self._arguments = tuple(arguments)
-        self._stack = ExitStack()
         self._bus_ports: dict[int, int] = {}
         self.nodes: list[Node] = []
         #: Of each primary, in the same order.
         self.replicas: list[Node] = []
 
-    def __enter__(self) -> Self:
+    def _join(self, directory: Path) -> None:
         """Start all, and wait until they are one Cluster."""
-        directory = Path(tempfile.mkdtemp(prefix="helperhub-"))
-        self._stack.callback(shutil.rmtree, directory)
-        try:
-            for number in range(self._primaries):
-                self.nodes.append(self._start(directory / f"n{number}"))
-            for number, node in enumerate(self.nodes):
-                first, end = (_SLOTS * n // self._primaries for n in (number, number + 1))
-                node.ask("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
-                node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            if self._with_replicas:
-                self.replicas += [self._start(directory / f"r{number}") for number in range(self._primaries)]
-            for node in [*self.nodes[1:], *self.replicas]:
-                node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._bus_ports[self.nodes[0].port])
-            wait_until(lambda: all(self._knows_all(node) for node in [*self.nodes, *self.replicas]), seconds=20)
-            for node, replica in zip(self.nodes, self.replicas, strict=False):
-                replica.ask("CLUSTER", "REPLICATE", node.ask("CLUSTER", "MYID").decode())
-            wait_until(lambda: all(map(_follows, self.replicas)), seconds=20)
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End all and remove their directories."""
-        self._stack.close()
+        self.nodes += [self._start_member(directory / f"n{number}") for number in range(self._primaries)]
+        for number, node in enumerate(self.nodes):
+            first, end = (_SLOTS * n // self._primaries for n in (number, number + 1))
+            node.ask("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        if self._with_replicas:
+            self.replicas += [self._start_member(directory / f"r{number}") for number in range(self._primaries)]
+        for node in [*self.nodes[1:], *self.replicas]:
+            node.ask("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._bus_ports[self.nodes[0].port])
+        wait_until(lambda: all(self._knows_all(node) for node in [*self.nodes, *self.replicas]), seconds=20)
+        for node, replica in zip(self.nodes, self.replicas, strict=False):
+            replica.ask("CLUSTER", "REPLICATE", node.ask("CLUSTER", "MYID").decode())
+        wait_until(lambda: all(map(follows, self.replicas)), seconds=20)
 
     @property
     def url(self) -> str:
@@ -80,33 +61,25 @@ class ClusterForTests:
         node.kill()
         wait_until(lambda: replica.ask("ROLE")[0] == b"master", seconds=30)
 
-    def _start(self, directory: Path) -> Node:
+    def _start_member(self, directory: Path) -> Node:
         bus = free_port()
-        options: tuple[str, ...] = (
-            "--cluster-enabled",
-            "yes",
-            "--cluster-port",
-            str(bus),
-            "--cluster-node-timeout",
-            "3000",
-        )
-        # One primary that is down must not stop the others.
-        options = (*options, "--cluster-require-full-coverage", "no", "--appendonly", "yes")
-        node = Node(directory, (*options, *self._arguments))
+        options = {
+            "--cluster-enabled": "yes",
+            "--cluster-port": str(bus),
+            "--cluster-node-timeout": "3000",
+            # One primary that is down must not stop the others.
+            "--cluster-require-full-coverage": "no",
+            "--appendonly": "yes",
+        }
+        node = Node(directory, (*(word for option in options.items() for word in option), *self._arguments))
         self._bus_ports[node.port] = bus
-        self._stack.callback(node.kill)
-        node.start()
-        return node
+        return self._start(node)
 
     def _knows_all(self, node: Node) -> bool:
         info = bytes(node.ask("CLUSTER", "INFO"))
         nodes = len(self.nodes) + len(self.replicas)
         wanted = ("cluster_state:ok", f"cluster_size:{self._primaries}", f"cluster_known_nodes:{nodes}")
         return all(text.encode() in info for text in wanted)
-
-
-def _follows(replica: Node) -> bool:
-    return bool(replica.ask("INFO", "replication").get("master_link_status") == "up")
 
 
 __all__ = ["ClusterForTests"]

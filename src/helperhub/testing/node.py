@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from helperhub.errors import StoreError
 from helperhub.store.connection import build_client, store_errors
@@ -104,6 +107,45 @@ class Node:
             return bool(self.ask("PING"))
         except StoreError:
             return False
+
+
+class Nodes:
+    """Several servers that belong together, for a ``with`` block in the main thread."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start all, and wait until they know each other."""
+        directory = Path(tempfile.mkdtemp(prefix="helperhub-"))
+        self._stack.callback(shutil.rmtree, directory)
+        try:
+            self._join(directory)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all and remove their directories."""
+        self._stack.close()
+
+    def _join(self, directory: Path) -> None:
+        """Start the servers in ``directory``, and return once they are what they are to be."""
+        raise NotImplementedError
+
+    def _start(self, node: Node) -> Node:
+        self._stack.callback(node.kill)
+        node.start()
+        return node
+
+
+def follows(replica: Node) -> bool:
+    """Return whether a replica has all that its primary has."""
+    return bool(replica.ask("INFO", "replication").get("master_link_status") == "up")
 
 
 def free_port() -> int:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from helperhub.testing.node import Node, wait_until
+from helperhub.testing.node import Node, Nodes, follows, wait_until
 
 SERVICE = "helperhub"
 _SENTINELS = 3
@@ -19,7 +14,7 @@ _DOWN_AFTER_MS = 2000
 _FAILOVER_S = 30.0
 
 
-class SentinelForTests:
+class SentinelForTests(Nodes):
     """One primary, one replica, three Sentinels, for a ``with`` block in the main thread.
 
     Args:
@@ -28,37 +23,24 @@ class SentinelForTests:
 
     def __init__(self, *, arguments: Sequence[str] = ()) -> None:
         self._arguments = ("--appendonly", "yes", "--repl-diskless-sync-delay", "0", *arguments)
-        self._stack = ExitStack()
+        super().__init__()
         self.servers: list[Node] = []
         self.sentinels: list[Node] = []
 
-    def __enter__(self) -> Self:
+    def _join(self, directory: Path) -> None:
         """Start all, and wait until the Sentinels know each other and the replica."""
-        directory = Path(tempfile.mkdtemp(prefix="helperhub-"))
-        self._stack.callback(shutil.rmtree, directory)
-        try:
-            primary = self._start(Node(directory / "a", self._arguments), self.servers)
-            follow = ("--replicaof", "127.0.0.1", str(primary.port))
-            replica = self._start(Node(directory / "b", (*self._arguments, *follow)), self.servers)
-            wait_until(lambda: _follows(replica))
-            for number in range(_SENTINELS):
-                config = (
-                    f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2\n"
-                    f"sentinel down-after-milliseconds {SERVICE} {_DOWN_AFTER_MS}\n"
-                    f"sentinel failover-timeout {SERVICE} 10000\n"
-                )
-                self._start(Node(directory / f"s{number}", config=config), self.sentinels)
-            wait_until(lambda: all(map(_knows_all, self.sentinels)), seconds=20)
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End all and remove their directories."""
-        self._stack.close()
+        primary = Node(directory / "a", self._arguments)
+        replica = Node(directory / "b", (*self._arguments, "--replicaof", "127.0.0.1", str(primary.port)))
+        self.servers += [self._start(node) for node in (primary, replica)]
+        wait_until(lambda: follows(replica))
+        for number in range(_SENTINELS):
+            config = (
+                f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2\n"
+                f"sentinel down-after-milliseconds {SERVICE} {_DOWN_AFTER_MS}\n"
+                f"sentinel failover-timeout {SERVICE} 10000\n"
+            )
+            self.sentinels.append(self._start(Node(directory / f"s{number}", config=config)))
+        wait_until(lambda: all(map(_knows_all, self.sentinels)), seconds=20)
 
     @property
     def url(self) -> str:
@@ -83,17 +65,7 @@ class SentinelForTests:
             if not server.is_running:
                 server.start()
         followers = [server for server in self.servers if server is not self.primary]
-        wait_until(lambda: all(map(_follows, followers)), seconds=_FAILOVER_S)
-
-    def _start(self, node: Node, nodes: list[Node]) -> Node:
-        self._stack.callback(node.kill)
-        node.start()
-        nodes.append(node)
-        return node
-
-
-def _follows(server: Node) -> bool:
-    return bool(server.ask("INFO", "replication").get("master_link_status") == "up")
+        wait_until(lambda: all(map(follows, followers)), seconds=_FAILOVER_S)
 
 
 def _knows_all(sentinel: Node) -> bool:

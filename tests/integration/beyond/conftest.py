@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 import dramatiq
@@ -70,17 +70,3 @@ def declare(hub: Hub, starts: Counter[str]) -> None:
             if word.startswith("fail"):
                 raise RuntimeError(word)
             return word
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
-@pytest.fixture(name="wait_until")
-def wait_until_fixture() -> Callable[..., None]:
-    """Waits until a condition holds."""
-    return wait_until

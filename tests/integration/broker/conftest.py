@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -43,21 +42,7 @@ def end_of(hub: Hub, message: dramatiq.Message[Any] | str) -> Execution:
     return execution
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 @pytest.fixture(name="end_of")
 def end_of_fixture() -> Callable[[Hub, dramatiq.Message[Any] | str], Execution]:
     """Waits for the end of an execution."""
     return end_of
-
-
-@pytest.fixture(name="wait_until")
-def wait_until_fixture() -> Callable[..., None]:
-    """Waits until a condition holds."""
-    return wait_until

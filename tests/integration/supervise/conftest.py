@@ -5,26 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 WaitUntil = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def wait_until() -> WaitUntil:
-    """Return a function that waits up to 10 s until a condition holds."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < deadline, "the condition didn't come true within 10 s"
-            time.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
+import redis
+
+from helperhub.testing import ServerForTests
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
+@pytest.fixture
+def server() -> Iterator[ServerForTests]:
+    with ServerForTests(aof=True, arguments=("--enable-debug-command", "yes")) as server:
+        yield server
 
 
-@pytest.fixture(name="wait_until")
-def wait_until_fixture() -> Callable[..., None]:
-    """Waits until a condition holds."""
-    return wait_until
+@pytest.fixture
+def operator(server: ServerForTests) -> Iterator[redis.Redis]:
+    """A client of somebody who looks after the server."""
+    with redis.Redis.from_url(server.url) as client:
+        yield client

@@ -24,18 +24,6 @@ WaitUntil = Callable[..., None]
 
 
 @pytest.fixture
-def server() -> Iterator[ServerForTests]:
-    with ServerForTests(aof=True, arguments=("--enable-debug-command", "yes")) as server:
-        yield server
-
-
-@pytest.fixture
-def operator(server: ServerForTests) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server.url) as client:
-        yield client
-
-
-@pytest.fixture
 def scripts(server: ServerForTests) -> Iterator[Scripts]:
     found = Scripts(build_client(server.url, retries=0), Keys("main"))
     yield found

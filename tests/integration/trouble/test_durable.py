@@ -24,18 +24,6 @@ def job(ctx: object) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[ServerForTests]:
-    with ServerForTests(aof=True, arguments=("--enable-debug-command", "yes")) as server:
-        yield server
-
-
-@pytest.fixture
-def operator(server: ServerForTests) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server.url) as client:
-        yield client
-
-
-@pytest.fixture
 def hub(server: ServerForTests) -> Iterator[Hub]:
     found = build_hub([job], url=server.url, settings={"HELPERHUB_DURABLE": "true"})
     found.register()
