@@ -40,6 +40,10 @@ _ELSEWHERE: Mapping[type[Middleware], str] = {
 }
 
 
+#: Hooks of one name with their middleware.
+_Hooks = tuple[tuple[Middleware, Callable[..., None]], ...]
+
+
 class HookedBroker(Broker):
     """Dramatiq's `Broker` with guarded hooks, and a look at the middleware that users add."""
 
@@ -55,7 +59,7 @@ class HookedBroker(Broker):
         """
         self._complete = False
         self._stands_for = stands_for
-        self._hooks: dict[str, tuple[tuple[Middleware, Callable[..., None]], ...]] = {}
+        self._hooks: dict[str, _Hooks] = {}
         self._hooks_of: list[Middleware] = []
         super().__init__(middleware=list(middleware))
         self._complete = True
@@ -89,7 +93,7 @@ class HookedBroker(Broker):
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Call a hook of every middleware; only ``before_process_message`` may stop a message, as in Dramatiq."""
         if signal not in _IN_WORKER_THREADS:
-            super().emit_before(signal, *args, **kwargs)
+            self._emit_outside(self._find_hooks(f"before_{signal}"), args, kwargs, f"before_{signal}")
             return
         for middleware, hook in self._find_hooks(f"before_{signal}"):
             try:
@@ -104,7 +108,7 @@ class HookedBroker(Broker):
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Call a hook of every middleware, the last first."""
         if signal not in _IN_WORKER_THREADS:
-            super().emit_after(signal, *args, **kwargs)
+            self._emit_outside(tuple(reversed(self._find_hooks(f"after_{signal}"))), args, kwargs, f"after_{signal}")
             return
         for middleware, hook in reversed(self._find_hooks(f"after_{signal}")):
             try:
@@ -112,7 +116,17 @@ class HookedBroker(Broker):
             except BaseException:  # noqa: BLE001 - as above
                 _tell(f"after_{signal}", middleware)
 
-    def _find_hooks(self, name: str) -> tuple[tuple[Middleware, Callable[..., None]], ...]:
+    def _emit_outside(self, hooks: _Hooks, args: Any, kwargs: Any, name: str) -> None:
+        """Call hooks as Dramatiq does: its own errors come out, all others are logged."""
+        for middleware, hook in hooks:
+            try:
+                hook(self, *args, **kwargs)
+            except MiddlewareError:
+                raise
+            except Exception:  # noqa: BLE001 - whatever a user's hook raises
+                _tell(name, middleware)
+
+    def _find_hooks(self, name: str) -> _Hooks:
         """Return the hooks of this name that do something, with their middleware, in order.
 
         Dramatiq calls every hook of every middleware, overridden or not: a third of what an execution costs.

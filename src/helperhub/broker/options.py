@@ -26,6 +26,10 @@ _ACTORS_ONLY = ("throws", "retry_when", "retry_policy")
 #: What Dramatiq's worker and Retries write into a message; here it is in the record.
 BOOKKEEPING = ("retries", "traceback", "requeue_timestamp")
 
+#: What most messages have at most: nothing else is looked at then.
+_HARMLESS = frozenset({"trigger"})
+_TRIGGERS = frozenset({None, *Trigger})
+
 _Refuse = Callable[[str, str], NoReturn]
 
 
@@ -36,7 +40,11 @@ def check_message_options(message: Message[Any]) -> None:
         UsageError: One can't be used.
     """
     options = message.options
+    if not options.keys() <= _HARMLESS or options.get("trigger") not in _TRIGGERS:
+        _check_message_options(message, options)
 
+
+def _check_message_options(message: Message[Any], options: Mapping[str, Any]) -> None:
     def refuse(what: str, hint: str) -> NoReturn:
         text = f"A message for '{message.actor_name}' has {what}."
         raise UsageError(text, hint=hint)
@@ -137,7 +145,7 @@ def _check_numbers(options: Mapping[str, Any], refuse: _Refuse, *, endless: bool
 
 def _check_own(options: Mapping[str, Any], refuse: _Refuse) -> None:
     trigger = options.get("trigger")
-    if trigger is not None and trigger not in set(Trigger):
+    if trigger not in _TRIGGERS:
         refuse(f"trigger={trigger!r}", f"Take one of {', '.join(Trigger)}.")
     metadata = options.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):

@@ -96,7 +96,8 @@ def build_publication(
     helper = message.actor_name if not own.get("instance") else f"{message.actor_name}/{own['instance']}"
     profile = profile_of(helper, message.queue_name)
     actor_options = actor.options if actor else {}
-    expires_ms = expiry_ms(None, _expires_after(own, {**actor_options, **options}, profile, delay_ms))
+    max_age = options.get("max_age", actor_options.get("max_age"))
+    expires_ms = expiry_ms(None, _expires_after(own, max_age, profile, delay_ms))
     envelope = Envelope(message.args, dict(message.kwargs), options, expires_ms)
     text = write_envelope(envelope)
     if len(text) > max_payload:
@@ -152,10 +153,7 @@ def _priority(value: object) -> int:
     return int(value)  # type: ignore[call-overload,no-any-return]  # a member of PRIORITIES is an int
 
 
-def _expires_after(
-    own: Mapping[str, Any], options: Mapping[str, Any], profile: Profile, delay_ms: int
-) -> timedelta | None:
-    max_age = options.get("max_age")
+def _expires_after(own: Mapping[str, Any], max_age: Any, profile: Profile, delay_ms: int) -> timedelta | None:
     if "expires_after" in own or not max_age:
         return _read_expiry(own.get("expires_after", profile.expires_after))
     # Dramatiq's counts from the sending on, with the delay.

@@ -43,6 +43,8 @@ class Profiles:
         self._lock = threading.Lock()
         self._snapshot = Snapshot(-1, {}, {})
         self._asked_at = float("-inf")
+        #: What was made of one snapshot.
+        self._profiles: tuple[Snapshot, dict[tuple[str, str], Profile]] = (self._snapshot, {})
 
     def snapshot(self) -> Snapshot:
         """Return the catalogue, at most a second old; older while Redis is away."""
@@ -78,11 +80,21 @@ class Profiles:
         Raises:
             StoreError: Redis was never there, so nothing is known of any helper.
         """
-        rules = self._rules_of(queue)
-        profile = Profile(queue_attempts=rules.max_attempts, bound=rules.max_depth)
         known = self.snapshot()
         if known.revision < 0:
-            known = self._catalogue.read()
+            return self._make(self._catalogue.read(), helper, queue)
+        made_of, made = self._profiles
+        if made_of is not known:
+            made = {}
+            self._profiles = (known, made)
+        profile = made.get((helper, queue))
+        if profile is None:
+            profile = made[helper, queue] = self._make(known, helper, queue)
+        return profile
+
+    def _make(self, known: Snapshot, helper: str, queue: str) -> Profile:
+        rules = self._rules_of(queue)
+        profile = Profile(queue_attempts=rules.max_attempts, bound=rules.max_depth)
         row = known.rows.get(helper)
         if row is None:
             return profile

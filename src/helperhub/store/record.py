@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgpack
@@ -125,8 +126,13 @@ def pack_record(record: Record) -> bytes:
         *(started & _LOW, started >> 32, finished & _LOW, finished >> 32, planned & _LOW, planned >> 32),
     )
     tail = pack((r.reason, r.result, r.errors)) if r.reason or r.result or r.errors else b""
-    names = b"".join([_name(r.helper), _name(r.queue), _name(r.overlap), _name(r.key), _name(r.unique)])
-    return b"".join((numbers, names, _LENGTH.pack(len(constants)), constants, tail))
+    names = _pack_names(r.helper, r.queue, r.overlap)
+    return b"".join((numbers, names, _name(r.key), _name(r.unique), _LENGTH.pack(len(constants)), constants, tail))
+
+
+@lru_cache(maxsize=1024)
+def _pack_names(*texts: str) -> bytes:
+    return b"".join(_name(text) for text in texts)
 
 
 def _name(text: str) -> bytes:

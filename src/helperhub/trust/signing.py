@@ -14,6 +14,7 @@ from helperhub.errors import ConfigurationError, UntrustedRecord
 from helperhub.trust.keyring import HelperKeys, KeyRing
 
 MAC_BYTES = 32
+_MAX_HEADS = 10_000
 USE = "signing"
 NO_KEY = "No signing key is set, and everybody who can write to this Redis could have anything run."
 NO_KEY_HINT = (
@@ -28,6 +29,8 @@ class Signatures:
     def __init__(self, hub: str, keys: HelperKeys, *, enabled: bool = True) -> None:
         """Sign for ``hub`` with ``keys``; where it isn't ``enabled``, nothing is signed or checked."""
         self._hub = _sized(hub.encode())
+        #: What signatures of one purpose for one helper begin with.
+        self._heads: dict[tuple[str, str], bytes] = {}
         self.keys = keys
         self.enabled = enabled
 
@@ -140,9 +143,15 @@ class Signatures:
         return ring.current.id if ring else ""
 
     def _mac(self, secret: bytes, purpose: str, helper: str, parts: tuple[bytes, ...]) -> bytes:
-        sized = [_sized(part) for part in parts]
-        signed = b"".join((_sized(purpose.encode()), self._hub, _sized(helper.encode()), *sized))
-        return hmac.digest(secret, signed, "sha256")
+        head = self._heads.get((purpose, helper))
+        if head is None:
+            head = b"".join((_sized(purpose.encode()), self._hub, _sized(helper.encode())))
+            if len(self._heads) < _MAX_HEADS:
+                self._heads[purpose, helper] = head
+        signed = [head]
+        for part in parts:
+            signed += (len(part).to_bytes(4), part)
+        return hmac.digest(secret, b"".join(signed), "sha256")
 
     def _missing(self, helper: str) -> ConfigurationError:
         if self.keys.is_empty:
