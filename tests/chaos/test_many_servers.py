@@ -19,7 +19,7 @@ SHARDS = {"HELPERHUB_SHARDS": "3", "HELPERHUB_QUEUES__GREEN__SHARD": "1", "HELPE
 HELPERS = {"work": "default", "green": "green", "blue": "blue"}
 
 
-@sizes(full=(6000, 3), names="jobs,failovers")
+@sizes(small=(300, 1), full=(6000, 3), names="jobs,failovers")
 def test_failover_under_sentinel_while_workers_die_loses_nothing_that_was_accepted(
     seed: int, jobs: int, failovers: int
 ) -> None:
