@@ -115,9 +115,22 @@ class Conflict(HelperHubError):
 
 
 class QueueFull(HelperHubError):
-    """A queue with a bound is full; nothing was enqueued."""
+    """A queue with a bound is full; of one call some may have been enqueued, as the hint says.
+
+    Args:
+        message: What happened, with the depth.
+        hint: How many of this call went in, and what to do.
+        queue: The queue.
+        depth: Executions that wait in it: ready, delayed, parked, or to be run alone.
+        bound: Most that may.
+    """
 
     code = "queue_full"
+
+    def __init__(self, message: str, *, hint: str = "", queue: str = "", depth: int = 0, bound: int = 0) -> None:
+        """Keep the figures for who decides by them."""
+        super().__init__(message, hint=hint)
+        self.queue, self.depth, self.bound = queue, depth, bound
 
 
 class StoreError(HelperHubError):

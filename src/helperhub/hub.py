@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from helperhub.assembly import Assembly
 from helperhub.errors import StoreForbidden, StoreRefused
 from helperhub.model.execution import Execution, Trigger
+from helperhub.model.identity import ExecutionId
 from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.janitor import Janitor, Janitors
@@ -138,8 +139,10 @@ class Hub(Assembly):
         metadata: Mapping[str, Any] | None = None,
         trigger: Trigger = Trigger.CODE,
         wait: timedelta | None = None,
-    ) -> str:
-        """Enqueue one execution of a helper and return its id.
+        unique_key: str | None = None,
+        unique_for: timedelta | None = None,
+    ) -> ExecutionId:
+        """Enqueue one execution of a helper and return its id; ``.existed`` tells whether it was there before.
 
         Args:
             helper: ``helper[/instance]``, or a plain actor's name.
@@ -153,6 +156,9 @@ class Hub(Assembly):
             trigger: What asked for it.
             wait: How long to go on trying while Redis is away, short of memory, or the queue is full; 0 fails
                 at once, None does as HELPERHUB_ENQUEUE__WHEN_REFUSED says.
+            unique_key: Of a helper's executions with one key there is one: as long as it isn't over, the same key
+                enqueues nothing and answers its id. At most 255 bytes.
+            unique_for: The key is held for so long from now on instead, whatever becomes of the execution.
 
         Raises:
             NotFound: No helper has that name.
@@ -160,7 +166,9 @@ class Hub(Assembly):
             QueueFull: Its queue has a bound and is full.
             StoreError: Redis can't take it.
         """
-        options = EnqueueOptions(delay, at, priority, id, expires_after, metadata, trigger, wait)
+        options = EnqueueOptions(
+            delay, at, priority, id, expires_after, metadata, trigger, wait, unique_key, unique_for
+        )
         return self._enqueueing.one(helper, payload, options)
 
     def enqueue_many(
@@ -169,8 +177,18 @@ class Hub(Assembly):
         *,
         metadata: Mapping[str, Any] | None = None,
         wait: timedelta | None = None,
-    ) -> list[str]:
-        """Enqueue (helper, payload) pairs, 500 a round trip; return their ids in order. ``wait`` as in `enqueue`.
+        unique_key: Callable[[Any], str | None] | None = None,
+        unique_for: timedelta | None = None,
+    ) -> list[ExecutionId]:
+        """Enqueue (helper, payload) pairs, 500 a round trip; return their ids in order.
+
+        Args:
+            executions: The pairs.
+            metadata: Kept with each.
+            wait: As in `enqueue`.
+            unique_key: Returns the unique key of each from its payload, or None; what has the key of one before it
+                gets that one's id.
+            unique_for: As in `enqueue`.
 
         Raises:
             NotFound: No helper has one of the names; nothing was enqueued.
@@ -178,7 +196,8 @@ class Hub(Assembly):
             QueueFull: A queue is full; the error says how many went in before.
             StoreError: Redis can't take them.
         """
-        return self._enqueueing.many(executions, EnqueueOptions(metadata=metadata, wait=wait))
+        options = EnqueueOptions(metadata=metadata, wait=wait)
+        return self._enqueueing.many(executions, options, unique_key=unique_key, unique_for=unique_for)
 
     def wait(self, execution_id: str, *, timeout: timedelta = timedelta(seconds=30)) -> Execution:
         """Return the execution once it is final, or as it stands after ``timeout``.

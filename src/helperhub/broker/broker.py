@@ -28,13 +28,14 @@ from helperhub.broker.reports import Reports
 from helperhub.broker.sharded_worker import AnyClaimer, AnySettler, WorkerParts, build_worker
 from helperhub.broker.vitality import Vitality
 from helperhub.errors import CorruptRecord, HelperHubError, QueueFull, StoreError, StoreForbidden, UsageError
+from helperhub.model.identity import ExecutionId
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.bell import Bell
 from helperhub.store.board import Board
 from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions
 from helperhub.store.queues import Queues
-from helperhub.store.scripts import ID_TAKEN, NOT_PERMITTED, Gone, Publication, Scripts
+from helperhub.store.scripts import ID_TAKEN, KEY_HELD, NOT_PERMITTED, Gone, Publication, Scripts
 
 _log = logging.getLogger("helperhub.broker")
 #: Publications in one call; bounds the time that the script holds Redis.
@@ -164,7 +165,7 @@ class HelperHubBroker(JoinableBroker):
         for start in range(0, len(publications), PUBLISH_BATCH):
             ids += self._publish(publications[start : start + PUBLISH_BATCH], already=start, patience=patience)
         sent = [
-            message if message.message_id == id_ else replace(message, message_id=id_)
+            message if id_ == message.message_id and type(id_) is str else replace(message, message_id=id_)
             for message, id_ in zip(todo, ids, strict=True)
         ]
         for message in sent:
@@ -217,7 +218,12 @@ class HelperHubBroker(JoinableBroker):
                     raise StoreForbidden(message, hint="'helperhub doctor --acl' prints the rules for each role.")
                 if code == -1:
                     raise _full(publication, text, already + len(went_in))
-            return [text for _, text in answers]
+            return [
+                ExecutionId(text, existed=True)
+                if code == KEY_HELD or (code == 0 and not publication.other_id and position not in went_in)
+                else text
+                for position, (publication, (code, text)) in enumerate(zip(publications, answers, strict=True))
+            ]
 
         return patience.attempt(publish)
 
@@ -380,7 +386,8 @@ def _full(publication: Publication, depth: str, went_in: int) -> QueueFull:
     queue = publication.record.queue
     message = f"Queue '{queue}' is full: {depth} executions wait, {publication.bound} may."
     setting = f"HELPERHUB_QUEUES__{queue.upper()}__MAX_DEPTH"
-    return QueueFull(message, hint=f"{went_in} of this call were enqueued. Wait, or raise {setting}.")
+    hint = f"{went_in} of this call were enqueued. Wait, or raise {setting}."
+    return QueueFull(message, hint=hint, queue=queue, depth=int(depth), bound=publication.bound)
 
 
 def _log_unreadable(execution_id: str, error: CorruptRecord) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from dramatiq import Actor, Message
 
 from helperhub.broker.options import BOOKKEEPING, check_message_options
+from helperhub.broker.unique import UNIQUE_OPTIONS, read_unique
 from helperhub.errors import TooLarge, UsageError
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
@@ -24,7 +25,7 @@ from helperhub.store.scripts import Publication
 #: ``max_retries=None`` is Dramatiq's "for ever".
 FOR_EVER = 1_000_000
 #: Message options that become part of the record; everything else stays Dramatiq's.
-_OWN_OPTIONS = ("instance", "priority", "expires_after", "metadata", "trigger", "replay_of", "keyed")
+_OWN_OPTIONS = ("instance", "priority", "expires_after", "metadata", "trigger", "replay_of", "keyed", *UNIQUE_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def build_publication(
     if len(text) > max_payload:
         problem = f"The payload of '{helper}' has {len(text)} bytes, {max_payload} are allowed."
         raise TooLarge(problem, hint="Store it elsewhere and send its place, or raise HELPERHUB_MAX_PAYLOAD.")
+    group = find_group(message.options)
+    unique, unique_for_ms = read_unique(own, group=group)
     usual = priority_of_actor(actor.priority if actor else 0) if profile.priority is None else profile.priority
     record = Record(
         helper=helper,
@@ -116,6 +119,7 @@ def build_publication(
         call="" if own.get("keyed") else call[-8:],
         overlap=CODE_BY_OVERLAP[profile.overlap],
         key=envelopes.limit_key(envelope.payload, profile.limit_key) if profile.limit_key else "",
+        unique=unique,
     )
     record.body = envelopes.pack_content(message.message_id, record, text)
     other = "" if own.get("keyed") else call
@@ -125,7 +129,8 @@ def build_publication(
         other_id=other,
         delay_ms=max(0, delay_ms),
         bound=profile.bound,
-        group=find_group(message.options),
+        group=group,
+        unique_for_ms=unique_for_ms,
     )
 
 

@@ -79,6 +79,7 @@ def _what(execution: Execution) -> list[tuple[str, str]]:
         ("helper", execution.helper),
         ("queue", f"{execution.queue}, priority {execution.priority}"),
         ("asked by", execution.trigger.value),
+        ("unique key", execution.unique_key or ""),
         ("replay of", execution.replay_of or ""),
         ("attempt", tries),
         ("times", f"stands for {execution.count} alike" if execution.count > 1 else ""),

@@ -16,6 +16,7 @@ from helperhub.model.execution import Status, Trigger
 
 if TYPE_CHECKING:
     from helperhub.model.execution import Execution
+    from helperhub.model.identity import ExecutionId
 
 
 @click.command()
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 @click.option("--at", type=InstantWord(), metavar="TIME", help="Start it then, instead of --delay.")
 @click.option("--priority", type=click.IntRange(1, 5), metavar="N", help="1 (first) to 5; default: the helper's.")
 @click.option("--id", "execution_id", metavar="ID", help="Its id; the same id again changes nothing.")
+@click.option("--unique-key", metavar="KEY", help="Nothing new while one of the helper with this key isn't over.")
+@click.option("--unique-for", type=DurationWord(), metavar="DURATION", help="With --unique-key: for so long instead.")
 @click.option("--meta", type=PairWord(), multiple=True, metavar="NAME=VALUE", help="Kept with it; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait for its end: exits with 0 if that is success, else with 1.")
 @timeout_option
@@ -49,16 +52,24 @@ def run(name: str, timeout: timedelta, *, wait: bool, **options: Any) -> int:
         id=options["execution_id"],
         metadata=dict(options["meta"]) or None,
         trigger=Trigger.MANUAL,
+        unique_key=options["unique_key"],
+        unique_for=options["unique_for"],
     )
     if not wait:
         if wants_json():
-            echo_document({"id": execution_id, "helper": name})
+            echo_document({"id": execution_id, "helper": name, "existed": execution_id.existed})
         else:
-            click.echo(execution_id)
+            _echo_id(execution_id)
         return 0
     if not wants_json():
-        click.echo(execution_id)  # at once: whoever loses patience still knows it
+        _echo_id(execution_id)  # at once: whoever loses patience still knows it
     return echo_end(hub.wait(execution_id, timeout=timeout), timeout)
+
+
+def _echo_id(execution_id: ExecutionId) -> None:
+    click.echo(execution_id)
+    if execution_id.existed:
+        click.echo("helperhub: it was there already; nothing was enqueued", err=True)
 
 
 def echo_end(execution: Execution, timeout: timedelta) -> int:

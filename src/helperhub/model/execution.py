@@ -100,6 +100,7 @@ class Execution:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     count: int = 1
     waits_for: Mapping[str, Any] | None = None
+    unique_key: str | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return the one document that CLI, HTTP, archive and events show.
@@ -135,6 +136,7 @@ class Execution:
             "metadata": dict(self.metadata),
             "waits_for": dict(self.waits_for) if self.waits_for else None,
             "count": self.count,
+            "unique_key": self.unique_key,
         }
 
 

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from helperhub.errors import UsageError
 from helperhub.model.instant import from_stamp, to_stamp
@@ -16,6 +17,25 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 #: Two letters at once: ids are made for every message.
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _CALLER_ID = re.compile(r"[!-~]{1,200}")
+
+
+class ExecutionId(str):
+    """The id of an execution that was asked for; ``existed`` tells whether it was there before."""
+
+    __slots__ = ("existed",)
+
+    existed: bool
+
+    def __new__(cls, text: str, *, existed: bool = False) -> Self:
+        """Return ``text`` as the id of an execution.
+
+        Args:
+            text: The id.
+            existed: Whether the call found it, by its id or unique key, and enqueued nothing.
+        """
+        made = super().__new__(cls, text)
+        made.existed = existed
+        return made
 
 
 @dataclass(frozen=True, slots=True)

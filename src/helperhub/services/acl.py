@@ -28,8 +28,8 @@ _CONNECT = "auth hello ping select client|setinfo client|setname multi exec disc
 #: And what one of a Cluster says to find its way.
 _CLUSTER = "cluster|slots cluster|shards command asking"
 _READ = (
-    "get mget strlen exists hget hgetall hmget hkeys hlen hexists smembers sismember smismember srandmember lrange "
-    "lindex zrange zrevrange zrangebyscore zscore zcard zcount zrank scard hscan sscan xrange xrevrange xlen"
+    "get mget pttl strlen exists hget hgetall hmget hkeys hlen hexists smembers sismember smismember srandmember "
+    "lrange lindex zrange zrevrange zrangebyscore zscore zcard zcount zrank scard hscan sscan xrange xrevrange xlen"
 )
 _WRITE = (
     "eval evalsha set setrange del pexpire hset hsetnx hdel hincrby sadd srem lpush ltrim zadd zrem zremrangebyrank "
@@ -64,6 +64,7 @@ _KINDS = {
     "delayed": ("RW", "RW", "RW"),
     "parked": ("RW", "RW", "RW"),
     "active": ("RW", "RW", "RW"),
+    "unique": ("RW", "RW", "RW"),
     "rules": ("RW", "R", "RW"),
     "helpers": ("RW", "RW", "RW"),
     "keys": ("RW", "RW", "RW"),

@@ -16,7 +16,7 @@ from helperhub.errors import UsageError
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import split_key
-from helperhub.model.identity import check_caller_id, new_execution_id
+from helperhub.model.identity import ExecutionId, check_caller_id, new_execution_id
 from helperhub.plugins.declaration import Helper
 from helperhub.services.helpers import unknown_helper
 from helperhub.services.profiles import Profiles
@@ -36,6 +36,8 @@ class EnqueueOptions:
         metadata: Kept with it and searchable: app, user, source.
         trigger: What asked for it.
         wait: How long the call goes on trying while Redis can't take it.
+        unique_key: Of executions of a helper with one key there is one: while it isn't over, or for ``unique_for``.
+        unique_for: How long the key is held from enqueueing on, whatever becomes of the execution.
     """
 
     delay: timedelta | None = None
@@ -46,6 +48,8 @@ class EnqueueOptions:
     metadata: Mapping[str, Any] | None = None
     trigger: Trigger = Trigger.CODE
     wait: timedelta | None = None
+    unique_key: str | None = None
+    unique_for: timedelta | None = None
 
     def delay_ms(self) -> int | None:
         """Return the delay in ms, or None.
@@ -72,6 +76,10 @@ class EnqueueOptions:
         if self.id is not None:
             check_caller_id(self.id)
             options["keyed"] = True
+        if self.unique_key is not None:
+            options["unique_key"] = self.unique_key
+        if self.unique_for is not None:
+            options["unique_for"] = self.unique_for
         return options
 
 
@@ -91,8 +99,8 @@ class Enqueueing:
     catalogue: Catalogue
     local_helper: Callable[[str], Helper | None]
 
-    def one(self, helper: str, payload: Any, options: EnqueueOptions) -> str:
-        """Enqueue one execution and return its id.
+    def one(self, helper: str, payload: Any, options: EnqueueOptions) -> ExecutionId:
+        """Enqueue one execution and return its id, or that of the one which has its id or unique key already.
 
         Raises:
             NotFound: No helper has that name.
@@ -103,10 +111,23 @@ class Enqueueing:
         given, delay, id_ = options.message_options(), options.delay_ms(), options.id or new_execution_id()
         patience = self._patience(options)
         message = patience.attempt(lambda: self._message(helper, payload, given, id_))
-        return self.broker.enqueue(message, delay=delay, patience=patience).message_id
+        return _id_of(self.broker.enqueue(message, delay=delay, patience=patience))
 
-    def many(self, executions: Iterable[tuple[str, Any]], options: EnqueueOptions) -> list[str]:
+    def many(
+        self,
+        executions: Iterable[tuple[str, Any]],
+        options: EnqueueOptions,
+        *,
+        unique_key: Callable[[Any], str | None] | None = None,
+        unique_for: timedelta | None = None,
+    ) -> list[ExecutionId]:
         """Enqueue (helper, payload) pairs and return their ids in order; see `one`.
+
+        Args:
+            executions: The pairs.
+            options: What they have in common.
+            unique_key: Returns the unique key of each from its payload; None means that it has none.
+            unique_for: How long these keys are held; None means until their executions end.
 
         Raises:
             UsageError: ``options`` hold an id: many executions can't share one.
@@ -116,10 +137,14 @@ class Enqueueing:
             raise UsageError(message)
         given, delay, wanted = options.message_options(), options.delay_ms(), list(executions)
         patience = self._patience(options)
-        messages = patience.attempt(
-            lambda: [self._message(helper, payload, given, new_execution_id()) for helper, payload in wanted]
-        )
-        return [message.message_id for message in self.broker.enqueue_many(messages, delay=delay, patience=patience)]
+
+        def build(helper: str, payload: Any) -> Message[Any]:
+            key = unique_key(payload) if unique_key is not None else None
+            own = given if key is None else {**given, "unique_key": key, "unique_for": unique_for}
+            return self._message(helper, payload, own, new_execution_id())
+
+        messages = patience.attempt(lambda: [build(helper, payload) for helper, payload in wanted])
+        return [_id_of(message) for message in self.broker.enqueue_many(messages, delay=delay, patience=patience)]
 
     def _patience(self, options: EnqueueOptions) -> Patience:
         return self.broker.patience(None if options.wait is None else options.wait.total_seconds())
@@ -148,3 +173,8 @@ class Enqueueing:
         if helper not in rows:
             raise unknown_helper(helper, [*rows, *self.broker.actors])
         return rows[helper].spec.queue, rows[helper].spec.payload
+
+
+def _id_of(message: Message[Any]) -> ExecutionId:
+    found = message.message_id
+    return found if isinstance(found, ExecutionId) else ExecutionId(found)

@@ -21,6 +21,7 @@ class Publication:
         bound: Most executions that may wait in its queue; 0 means any number.
         other_body: What stands for the record's body under ``other_id``; empty means the same.
         group: Id of the group that it, or what follows it, is a member of; in one shard with the others.
+        unique_for_ms: How long its record's unique key is held from now on; 0 means until it ends.
     """
 
     id: str
@@ -30,10 +31,12 @@ class Publication:
     bound: int = 0
     other_body: bytes = b""
     group: str = ""
+    unique_for_ms: int = 0
 
     def entry(self) -> list[Any]:
         """Return what the scripts take."""
-        return [self.id, self.bound, pack_record(self.record), self.delay_ms, self.other_id, self.other_body]
+        packed = pack_record(self.record)
+        return [self.id, self.bound, packed, self.delay_ms, self.other_id, self.other_body, self.unique_for_ms]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ of a shard live on one node and one script may touch any of them.
 | P:starts:<helper>| list   | last starts of a helper with a rate, ms, newest first  | the rate's window |
 | P:starts:<helper>:<key>| list | the same of one key                                | the rate's window |
 | P:active:<helper>| set    | ids queued, running or waiting, where overlap counts  | while any are active |
+| P:unique:<helper>:<digest>| string | id of the execution that has a unique key    | till it ends, or unique_for |
 | P:queues         | set    | names of all queues ever used                         | for ever |
 | P:paused         | set    | queues and ``worker:<id>`` that claim nothing         | till resumed |
 | P:workers        | zset   | worker processes by the ms their lease ends           | till they leave or are reaped |

@@ -24,6 +24,7 @@ from helperhub.errors import CorruptRecord, UsageError
 from helperhub.model.execution import AttemptError, Execution, Status, Trigger
 from helperhub.model.helper import Overlap
 from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.store import old_record
 from helperhub.store.body import SEALED_BODY, Envelope, read_envelope, split_body
 
 FORMAT = b"\x02"
@@ -151,11 +152,11 @@ def unpack_record(raw: bytes) -> Record:
     Raises:
         CorruptRecord: ``raw`` isn't a record of a format this release reads.
     """
-    if raw[:1] != FORMAT:
-        message = f"A record has format {raw[:1]!r}; this release reads {FORMAT!r}."
+    if raw[:1] not in (FORMAT, old_record.FORMAT):
+        message = f"A record has format {raw[:1]!r}; this release reads {old_record.FORMAT!r} and {FORMAT!r}."
         raise CorruptRecord(message, hint="A newer release wrote it, or something else did.")
     try:
-        return _unpack(raw)
+        return _unpack(raw) if raw[:1] == FORMAT else Record(**old_record.read_places(raw))
     # LookupError: a part of a mapping is a TypeError before Python 3.12, and a KeyError since.
     except (ValueError, TypeError, AttributeError, LookupError, struct.error, msgpack.UnpackException) as error:
         message = f"A record can't be decoded: {error}."
@@ -243,6 +244,7 @@ def read_execution(execution_id: str, record: Record, *, read_body: ReadBody | N
         replay_of=record.replay_of or None,
         metadata=_json(record.metadata) or {},
         count=record.count,
+        unique_key=record.unique or None,
     )
 
 

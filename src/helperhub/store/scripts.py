@@ -34,7 +34,9 @@ from helperhub.store.keys import Keys
 from helperhub.store.record import Record, pack, pack_record
 from helperhub.store.room import Room
 
-#: `Scripts.publish` enqueued nothing under an id that belongs to another call.
+#: `Scripts.publish` enqueued nothing, for another execution has its unique key.
+KEY_HELD = 2
+#: It enqueued nothing under an id that belongs to another call.
 ID_TAKEN = -2
 #: It enqueued nothing, for the Redis user may not put work into that queue.
 NOT_PERMITTED = -3
@@ -117,7 +119,8 @@ class Scripts:
     def publish(self, publications: Sequence[Publication]) -> list[tuple[int, str]]:
         """Enqueue; per publication 1 and its id, 0 and its id (already there), or why not.
 
-        -1 and the depth: the queue is full; `ID_TAKEN` and the id: it belongs to another call;
+        `KEY_HELD` and the execution that has its unique key; -1 and the depth: the queue is full;
+        `ID_TAKEN` and the id: it belongs to another call;
         `NOT_PERMITTED` and the queue: this Redis user may not enqueue there.
         """
         answer = self._accept("publish", pack([publication.entry() for publication in publications]))
@@ -286,6 +289,7 @@ def _due_row(row: list[bytes]) -> DueRow:
 
 __all__ = [
     "ID_TAKEN",
+    "KEY_HELD",
     "NOT_PERMITTED",
     "Claimed",
     "Due",

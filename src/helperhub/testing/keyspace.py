@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ class _Keyspace:
         self._read_places()
         self._check_records()
         self._check_active()
+        self._check_unique()
         self._check_workers()
         self._check_plan()
         self._check_counters()
@@ -129,6 +131,18 @@ class _Keyspace:
             record = self.records.get(raw.decode())
             if record is None or record.status != "r":
                 self.found.append(f"{raw.decode()}: is to be cancelled, and doesn't run")
+
+    def _check_unique(self) -> None:
+        for name, _, _ in self._named("unique"):
+            if self.types[name] != "string":
+                continue
+            execution_id = (self.client.get(self._at(name)) or b"").decode()
+            record = self.records.get(execution_id)
+            digest = hashlib.sha1(record.unique.encode(), usedforsecurity=False).hexdigest() if record else ""
+            if self.client.pttl(self._at(name)) > 0:
+                continue
+            if record is None or record.status not in _OPEN or name != f"unique:{record.helper}:{digest}":
+                self.found.append(f"{name}: held by {execution_id}, which hasn't that key or is over")
 
     def _check_workers(self) -> None:
         known = {raw.decode() for raw in self.client.zrange(self._at("workers"), 0, -1)}

@@ -74,8 +74,8 @@ def test_cancel_dead_letters_replay_and_delete_find_their_shard(hub: Hub) -> Non
             assert hub.wait(id_, timeout=SOON).status is Status.ERROR
         assert {execution.id for execution in hub.dead_letters.find(limit=10)} == set(failed)
         again = dict(hub.dead_letters.replay(failed))
-        for id_ in again.values():
-            assert hub.wait(id_, timeout=SOON).status is Status.ERROR
+        for again_id in again.values():
+            assert hub.wait(again_id, timeout=SOON).status is Status.ERROR
         assert set(again) == set(failed)
         assert hub.dead_letters.replay_all()[0][0] in again.values()
         for queue in QUEUES:

@@ -110,9 +110,11 @@ def test_full_queue_refuses_and_says_how_many_went_in(hub: Hub) -> None:
     @dramatiq.actor(broker=hub.broker)
     def note(number: int) -> None: ...
 
-    with pytest.raises(QueueFull, match="3 of this call were enqueued"):
+    with pytest.raises(QueueFull, match="3 of this call were enqueued") as refused:
         hub.enqueue_many([("note", number) for number in range(5)])
 
+    error = refused.value
+    assert (error.queue, error.depth, error.bound) == ("default", 3, 3)
     assert hub.queues.all()[0].ready == 3
 
 

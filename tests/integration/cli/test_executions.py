@@ -26,7 +26,7 @@ def letters(hub: Hub, worker: dramatiq.Worker) -> list[str]:
     ids = hub.enqueue_many([("broken", number) for number in range(3)])
     for id_ in ids:
         assert hub.wait(id_, timeout=timedelta(seconds=10)).status.value == "error"
-    return ids
+    return [*ids]
 
 
 def ids_of(documents: list[dict[str, Any]]) -> list[str]:

@@ -130,11 +130,40 @@ def test_run_gives_what_the_schedule_would_give_unless_told_otherwise(call: Call
     assert [answer("executions", "show", id_)["payload"] for id_ in ids] == [{"room": "cellar"}, "stdin"]
 
 
+def test_run_into_a_full_queue_says_how_many_wait_and_exits_with_1(
+    call: Call, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELPERHUB_QUEUES__DEFAULT__MAX_DEPTH", "1")
+    answer("helpers", "run", "tidy", "--delay", "1h")
+
+    refused = call("helpers", "run", "tidy", "--json")
+
+    assert refused.exit_code == 1
+    assert "Queue 'default' is full: 1 executions wait, 1 may." in refused.stderr
+    assert '"code": "queue_full"' in refused.stderr
+
+
+def test_run_with_a_unique_key_says_whether_it_was_there_already(call: Call, answer: Answer) -> None:
+    words = ("helpers", "run", "tidy", "--unique-key", "attic", "--unique-for", "1h")
+    first = answer(*words)
+    second = answer(*words)
+    told = call(*words)
+
+    assert second == {**first, "existed": True}
+    assert first["existed"] is False
+    assert told.stdout.strip() == first["id"]
+    assert "it was there already; nothing was enqueued" in told.stderr
+    assert answer("executions", "show", first["id"])["unique_key"] == "attic"
+    assert "unique key" in call("executions", "show", first["id"]).stdout
+    assert call("helpers", "run", "tidy", "--unique-for", "1h").exit_code == 2
+
+
 def test_run_with_an_id_that_exists_changes_nothing(answer: Answer) -> None:
     first = answer("helpers", "run", "tidy", "--id", "mine", "--payload", "1")
     second = answer("helpers", "run", "tidy", "--id", "mine", "--payload", "2")
 
-    assert first == second == {"id": "mine", "helper": "tidy"}
+    assert first == {"id": "mine", "helper": "tidy", "existed": False}
+    assert second == {"id": "mine", "helper": "tidy", "existed": True}
     assert answer("executions", "show", "mine")["payload"] == 1
 
 

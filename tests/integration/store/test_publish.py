@@ -77,6 +77,21 @@ def test_bound_counts_what_the_same_call_brought_in(store: Store) -> None:
     assert answers == [(1, "a"), (1, "b"), (-1, "2")]
 
 
+def test_bound_counts_whatever_waits_in_the_queue(store: Store) -> None:
+    """Parked ones weren't counted, nor what waits to be run alone: a full queue took more."""
+    store.publish("delayed", delay_ms=60_000)
+    store.start("suspect")
+    store.reap("w")
+    store.publish("active", overlap="q")
+    store.register()
+    due = store.now_ms()
+    store.plan(("@20260101T000000Z", due))
+    assert store.promote("@20260101T000000Z", due, overlap="q") == 2
+
+    assert store.publish("more", bound=4) == (-1, "4")
+    assert store.publish("more", bound=5) == (1, "more")
+
+
 def test_execution_already_there_is_answered_though_the_queue_is_full(store: Store) -> None:
     store.publish("a", bound=1)
 

@@ -84,7 +84,9 @@ local function claim(queue)
     if not popped[1] then return end
     for i = 1, #popped, 2 do
       -- They are out of the queue: one that can't go on must not strand the others.
-      if not pcall(consider, queue, popped[i], popped[i + 1]) then quarantine(popped[i], queue) end
+      local id, score = popped[i], popped[i + 1]
+      local ok = pcall(consider, queue, id, score) or renew(id) and pcall(consider, queue, id, score)
+      if not ok then quarantine(id, queue) end
     end
   end
 end

@@ -25,8 +25,11 @@ local function enqueue_follow_ups(entries)
       id = other
       if other_body ~= '' then replace_body(rec, other_body) end
     end
-    if load_record(id) == nil and may_enqueue(rec[QUEUE]) then
+    local unique = rec[UNIQUE]
+    local is_held = unique ~= '' and find_holder(rec[HELPER], unique)
+    if load_record(id) == nil and not is_held and may_enqueue(rec[QUEUE]) then
       rec[DUE] = now + delay
+      if unique ~= '' then hold_unique(id, rec[HELPER], unique, entry[7]) end
       enqueue(id, rec)
     end
   end

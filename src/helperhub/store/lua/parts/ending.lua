@@ -69,6 +69,7 @@ local function finish(id, rec, status, reason)
   count(rec[QUEUE], status)
   if rec[ENQUEUED] > 0 then count(rec[QUEUE], 'ended') end
   finished[id] = true
+  if rec[UNIQUE] ~= '' then release_unique(id, rec) end
   if rec[OVERLAP] ~= '' then
     redis.call('SREM', P .. ':active:' .. rec[HELPER], id)
     release_parked(rec[HELPER])
@@ -82,6 +83,7 @@ local function set_aside(id, reason)
     rec[STATUS], rec[REASON], rec[FINISHED] = ERROR, reason, now
     save_record(id, rec)
     redis.pcall('SREM', P .. ':active:' .. rec[HELPER], id)
+    if rec[UNIQUE] ~= '' then release_unique(id, rec) end
   end
   quarantine(id, rec and not finished[id] and rec[QUEUE])
 end

@@ -46,12 +46,39 @@ local function decode(raw)
   return build(raw, struct.unpack(ALL, raw))
 end
 
+-- A record of schema 1, which was one msgpack array with a token at 14, as one of this format.
+local function convert(old)
+  for _, i in ipairs({1, 2, 3, 15, 16, 17, 18, 19, 21, 22, 23}) do
+    if type(old[i]) ~= 'string' then error('not a record') end
+  end
+  local numbers = struct.pack(NUMBERS, FORMAT, old[1], old[13], old[4], old[25], old[11], old[12], old[24], old[6], old[7],
+    old[10], old[8], old[9], old[5])
+  local names = ''
+  for _, name in ipairs({old[2], old[3], old[23], '', ''}) do names = names .. string.char(#name) .. name end
+  local constants = cmsgpack.pack({old[22], old[16], old[17], old[21], old[18]})
+  local tail = cmsgpack.pack({old[15], old[19], old[20]})
+  return numbers .. names .. struct.pack('<I4', #constants) .. constants .. tail
+end
+
+-- Write a record anew that schema 1 wrote; false where there is none.
+local function renew(id)
+  local key = P .. ':x:' .. id
+  local raw = redis.pcall('GET', key)
+  if type(raw) ~= 'string' or string.byte(raw) ~= 1 then return false end
+  local ok, renewed = pcall(function() return convert(cmsgpack.unpack(string.sub(raw, 2))) end)
+  if not ok or not pcall(decode, renewed) then return false end
+  redis.call('SET', key, renewed)
+  if decode(renewed)[FINISHED] > 0 then history_bytes = history_bytes + #renewed - #raw end
+  return true
+end
+
 -- The record of an id, or nil when there is none; a value that can't be read is reported as false.
 local function load_record(id)
   local raw = redis.pcall('GET', P .. ':x:' .. id)
   if type(raw) == 'table' then return false end
   if not raw then return nil end
   local ok, rec = pcall(decode, raw)
+  if not ok and renew(id) then return decode(redis.call('GET', P .. ':x:' .. id)) end
   return ok and rec
 end
 

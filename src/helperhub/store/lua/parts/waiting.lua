@@ -38,6 +38,35 @@ local function make_wait(id, rec)
   place(id, rec[QUEUE], rec[PRIORITY], rec[DUE], rec[LOST], rec[HELPER], rec[KEY], rec[EXPIRES], rec[DELIVERY])
 end
 
+-- Where a helper's unique key holds the id of the execution that has it.
+local function find_place(helper, unique) return P .. ':unique:' .. helper .. ':' .. redis.sha1hex(unique) end
+
+-- The execution that has a unique key, or nil. With a lifetime the key is held whatever became of that execution;
+-- without one until it ends, and a record that was lost or damaged must not block the key for ever.
+local function find_holder(helper, unique)
+  local place = find_place(helper, unique)
+  local id = redis.call('GET', place)
+  if not id then return nil end
+  if redis.call('PTTL', place) >= 0 then return id end
+  local rec = load_record(id)
+  if rec and rec[FINISHED] == 0 and rec[UNIQUE] == unique and rec[HELPER] == helper then return id end
+end
+
+-- Give a unique key to an execution, for so many ms or, with 0, until it ends.
+local function hold_unique(id, helper, unique, ms)
+  if ms > 0 then
+    redis.call('SET', find_place(helper, unique), id, 'PX', ms)
+  else
+    redis.call('SET', find_place(helper, unique), id)
+  end
+end
+
+-- Let go of the unique key of an execution that has ended, unless it is held for a time.
+local function release_unique(id, rec)
+  local place = find_place(rec[HELPER], rec[UNIQUE])
+  if redis.pcall('GET', place) == id and redis.call('PTTL', place) < 0 then redis.call('DEL', place) end
+end
+
 -- The due time and the expiry of a new execution, from what its caller gave.
 local function find_times(due, expires)
   due = due < 1 and now or math.min(due, FAR)
