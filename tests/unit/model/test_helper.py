@@ -90,7 +90,8 @@ def test_overlapping_executions_are_skipped_unless_the_author_says_otherwise() -
 
 def test_document_of_an_execution_has_the_words_that_every_face_uses() -> None:
     words = """id helper instance queue priority status reason planned_at due_at enqueued_at started_at finished_at
-    expires_at attempt max_attempts delivery payload result error errors trigger replay_of metadata waits_for count unique_key"""
+    expires_at attempt max_attempts delivery payload result error errors trigger replay_of metadata waits_for count
+    unique_key"""
 
     document = Execution("a", "weather/berlin", "default", 3, Status.QUEUED).to_document()
 
