@@ -23,11 +23,11 @@ from helperhub.broker.message import ClaimedMessage, as_claimed
 from helperhub.broker.options import check_actor, check_result_ttl
 from helperhub.broker.pace import Pace
 from helperhub.broker.patience import Patience
-from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, readdress
+from helperhub.broker.publishing import ProfileSource, build_publication, delay_to_ms, queue_full, readdress
 from helperhub.broker.reports import Reports
 from helperhub.broker.sharded_worker import AnyClaimer, AnySettler, WorkerParts, build_worker
 from helperhub.broker.vitality import Vitality
-from helperhub.errors import CorruptRecord, HelperHubError, QueueFull, StoreError, StoreForbidden, UsageError
+from helperhub.errors import CorruptRecord, HelperHubError, StoreError, StoreForbidden, UsageError
 from helperhub.model.identity import ExecutionId
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.bell import Bell
@@ -217,7 +217,7 @@ class HelperHubBroker(JoinableBroker):
                     message = f"This process's Redis user may not enqueue into queue '{text}'."
                     raise StoreForbidden(message, hint="'helperhub doctor --acl' prints the rules for each role.")
                 if code == -1:
-                    raise _full(publication, text, already + len(went_in))
+                    raise queue_full(publication, text, already + len(went_in))
             return [
                 ExecutionId(text, existed=True)
                 if code == KEY_HELD or (code == 0 and not publication.other_id and position not in went_in)
@@ -380,14 +380,6 @@ class _WorkerLife(Middleware):
 
 def _sooner(publication: Publication, by_ms: int) -> Publication:
     return replace(publication, delay_ms=max(0, publication.delay_ms - by_ms)) if publication.delay_ms else publication
-
-
-def _full(publication: Publication, depth: str, went_in: int) -> QueueFull:
-    queue = publication.record.queue
-    message = f"Queue '{queue}' is full: {depth} executions wait, {publication.bound} may."
-    setting = f"HELPERHUB_QUEUES__{queue.upper()}__MAX_DEPTH"
-    hint = f"{went_in} of this call were enqueued. Wait, or raise {setting}."
-    return QueueFull(message, hint=hint, queue=queue, depth=int(depth), bound=publication.bound)
 
 
 def _log_unreadable(execution_id: str, error: CorruptRecord) -> None:

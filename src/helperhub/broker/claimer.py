@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from helperhub.broker.audit import Audit
 from helperhub.broker.intake import Intake
 from helperhub.broker.lane import Lane
 from helperhub.broker.message import ClaimedMessage, OpenBody, open_claim
+from helperhub.broker.order import queue_order
 from helperhub.broker.pace import LOOK_S
 from helperhub.errors import CorruptRecord, HelperHubError
 from helperhub.model.verdict import Outcome
@@ -20,9 +21,10 @@ from helperhub.store.board import Board
 from helperhub.store.scripts import Claimed, Scripts, Settlement
 
 _log = logging.getLogger("helperhub.claimer")
-_STANDARD_ORDER = {"high": 0, "default": 1, "low": 3}
 #: Read ahead at most this much of recent run time (DESIGN, Processes).
 READ_AHEAD_S = 0.02
+#: While work of a lower queue is in hand that hasn't started, the higher ones are looked at this often at most.
+LOOK_HIGHER_S = 0.003
 #: What was claimed and hasn't started after this goes back.
 MAX_UNSTARTED_S = 1.0
 #: A quiet worker looks by itself this often, in case a bell was lost with a dying worker.
@@ -34,11 +36,6 @@ _SUSPECT_PAUSE_MS = 5_000
 _RETURNED = Outcome.RETURNED.value
 #: A claim that is on its way is back by then, or Redis is away.
 _STOP_S = 5.0
-
-
-def queue_order(name: str) -> tuple[int, str]:
-    """Return the sort key of a queue: high, default, queues of people's own, low."""
-    return _STANDARD_ORDER.get(name, 2), name
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +105,11 @@ class Claimer:
         self._gone_back = 0
         self._mean_run_s = 0.0
         self._alone = False
+        self._started = 0
+        # As they were with the last claim: what had started, and the queues above those of what hasn't.
+        self._started_then = 0
+        self._lowest: tuple[int, str] = (0, "")
+        self._higher: list[str] = []
         self._wake = threading.Event()
         self._stopping = False
         self._number = 0
@@ -175,6 +177,7 @@ class Claimer:
                 return False
             self._unstarted.pop(message.execution_id, None)
             message.started_at = time.monotonic()
+            self._started += 1
             self._board.count(self._lane.count_start())
         self._board.enter(message.execution_id, message.claim)
         return True
@@ -190,7 +193,7 @@ class Claimer:
                 # A moving mean over about ten runs: enough to read ahead of short work, quick to forget it.
                 self._mean_run_s += (time.monotonic() - message.started_at - self._mean_run_s) / 10
         # A thread that only finds that there is nothing to do yet costs as much as a small job.
-        if self._alone or self._room() > 0:
+        if self._alone or self._room() > 0 or self._may_look_higher():
             self._wake.set()
 
     def epoch_ms(self, monotonic: float) -> int:
@@ -235,6 +238,18 @@ class Claimer:
         # Ask for many at once rather than often: half of what is read ahead is enough to keep threads busy.
         return credit if credit >= max(1, ahead // 2) or in_hand < threads else 0
 
+    def _may_look_higher(self) -> bool:
+        """Whether what waits in a higher queue might be passed over: lower work was read ahead, and is being started.
+
+        A quarter as many as there are threads have started since the last claim: with what starts while the next one
+        is on its way, and before a thread is free, these are as many as there are threads.
+        """
+        if not self._higher or not self._unstarted or self._alone:
+            return False
+        if self._started - self._started_then < max(1, self._options.threads // 4):
+            return False
+        return time.monotonic() - self.last_claim_at >= LOOK_HIGHER_S
+
     def join(self) -> None:
         """Register the worker process and take its lease."""
         queues = self._queues  # `serve` replaces it meanwhile
@@ -258,7 +273,8 @@ class Claimer:
             self.turns += 1
             if self._unstarted:
                 self.return_unstarted(older_than_s=MAX_UNSTARTED_S)
-            want = self._credit() if self._queues else 0
+            want, queues = self._find_next()
+            looks_higher = queues is self._higher
             if want < 1:
                 self._rest()
                 continue
@@ -267,8 +283,8 @@ class Claimer:
                 self._wake.wait(_ALONE_LOOK_S)
                 continue
             try:
-                claimed = self._claim_in_order(want, waited=waited)
-                waited = not claimed.records
+                claimed = self._claim_in_order(want, queues, will_wait=not looks_higher, waited=waited)
+                waited = not claimed.records and not looks_higher
                 if self.intake.holds_back:
                     self._rest()
                 elif waited and not self._stopping:
@@ -280,13 +296,20 @@ class Claimer:
                     _log.warning("claim_failed", extra={"error": str(error)})
                 self._wake.wait(min(0.1 * 2 ** min(failures, 6), 3.0))
 
-    def _claim_in_order(self, want: int, *, waited: bool) -> Claimed:
+    def _find_next(self) -> tuple[int, list[str]]:
+        """Return how many to claim, and from which queues."""
+        want = self._credit() if self._queues else 0
+        if want < 1 and self._may_look_higher():
+            return self._options.threads, self._higher
+        return want, self._queues
+
+    def _claim_in_order(self, want: int, queues: list[str], *, will_wait: bool, waited: bool) -> Claimed:
         try:
             if self._registered_queues != self._queues:
                 self.join()
             for lost in self._audit.find_lost():
                 self._settle(lost)
-            return self._claim(want, waited=waited)
+            return self._claim(want, queues, will_wait=will_wait, waited=waited)
         finally:
             self._lane.end_claim()
 
@@ -299,14 +322,14 @@ class Claimer:
             self._wake.wait(MAX_UNSTARTED_S)
         self._wake.clear()
 
-    def _claim(self, want: int, *, waited: bool) -> Claimed:
+    def _claim(self, want: int, queues: list[str], *, will_wait: bool, waited: bool) -> Claimed:
         # The same number until an answer arrives: a claim whose reply was lost is answered again, not made again.
         claimed = self._scripts.claim(
             self._worker,
-            self._queues,
+            queues,
             number=self._number + 1,
             want=want,
-            will_wait=True,
+            will_wait=will_wait,
             waited=waited,
             free=max(0, self._options.threads - self._in_hand - self._lane.elsewhere()),
         )
@@ -325,10 +348,19 @@ class Claimer:
         messages = [message for message in opened if message is not None]
         self.claimed_total += len(messages)
         with self._lock:
+            self._note_higher(messages)
             self._in_hand += len(messages)
             self._unstarted.update((message.execution_id, message) for message in messages)
         self.intake.offer(messages)
         return claimed
+
+    def _note_higher(self, messages: Sequence[ClaimedMessage]) -> None:
+        if not self._unstarted:
+            self._lowest = (0, "")
+        if messages:  # they come in the order of their queues
+            self._lowest = max(self._lowest, queue_order(messages[-1].record.queue))
+        self._higher = [name for name in self._queues if queue_order(name) < self._lowest]
+        self._started_then = self._started
 
     def _open(self, execution_id: str, raw: bytes) -> ClaimedMessage | None:
         """Return the message to be run, or None for what can't run here and was settled so."""

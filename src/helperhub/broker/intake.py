@@ -16,6 +16,7 @@ from queue import Empty
 from typing import Any, Protocol
 
 from helperhub.broker.message import ClaimedMessage
+from helperhub.broker.order import Waiting
 from helperhub.broker.pace import Pace
 
 _JOIN_LOOK_S = 0.01
@@ -46,7 +47,7 @@ class _Sleeper:
 
 
 class Intake:
-    """Hands claimed messages to worker threads, in claim order, to as many threads as help."""
+    """Hands claimed messages to worker threads, those of higher queues first, to as many threads as help."""
 
     def __init__(self, pace: Pace, *, is_usual: Callable[[ClaimedMessage], bool]) -> None:
         """Begin empty.
@@ -58,7 +59,7 @@ class Intake:
         self._pace = pace
         self._is_usual = is_usual
         self._lock = threading.Lock()
-        self._waiting: deque[ClaimedMessage] = deque()
+        self._waiting = Waiting()
         self._sleepers: list[_Sleeper] = []
         self._own = threading.local()
         self._active = 0

@@ -12,7 +12,7 @@ from dramatiq import Actor, Message
 
 from helperhub.broker.options import BOOKKEEPING, check_message_options
 from helperhub.broker.unique import UNIQUE_OPTIONS, read_unique
-from helperhub.errors import TooLarge, UsageError
+from helperhub.errors import QueueFull, TooLarge, UsageError
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import PRIORITIES, Overlap, priority_of_actor
@@ -149,6 +149,15 @@ def readdress(publication: Publication, envelopes: Envelopes) -> Publication:
     envelope = envelopes.open(publication.id, publication.record)
     body = envelopes.pack(publication.other_id, publication.record, envelope)
     return replace(publication, id=publication.other_id, record=replace(publication.record, body=body))
+
+
+def queue_full(publication: Publication, depth: str, went_in: int) -> QueueFull:
+    """Return the error that says how many wait, and how many of the call went in before."""
+    queue = publication.record.queue
+    message = f"Queue '{queue}' is full: {depth} executions wait, {publication.bound} may."
+    setting = f"HELPERHUB_QUEUES__{queue.upper()}__MAX_DEPTH"
+    hint = f"{went_in} of this call were enqueued. Wait, or raise {setting}."
+    return QueueFull(message, hint=hint, queue=queue, depth=int(depth), bound=publication.bound)
 
 
 def _priority(value: object) -> int:

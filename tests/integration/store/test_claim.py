@@ -55,6 +55,26 @@ def test_one_that_has_waited_four_steps_is_as_urgent_as_a_new_first_one(store: S
     assert store.claim_ids() == ["old", "new", "younger"]
 
 
+def test_several_workers_claim_in_one_order_and_5_waits_at_most_four_steps_longer_than_1(store: Store) -> None:
+    now = store.now_ms()
+    urgency = {}
+    for minute in range(12):
+        for priority in range(1, 6):
+            due = now + (minute - 12) * STEP_MS + priority
+            urgency[f"{priority}-{minute}"] = due + (priority - 1) * STEP_MS
+            store.publish(f"{priority}-{minute}", priority=priority, due_ms=due)
+    store.join("one", "two", "three")
+
+    claimed: list[str] = []
+    while found := store.claim_ids(("one", "two", "three")[len(claimed) % 3], want=1 + len(claimed) % 4):
+        claimed += found
+
+    assert claimed == sorted(urgency, key=urgency.__getitem__)
+    for minute in range(7):
+        place = claimed.index(f"5-{minute}")
+        assert claimed.index(f"1-{minute + 4}") < place < claimed.index(f"1-{minute + 5}")
+
+
 def test_delayed_execution_ages_from_its_due_time(store: Store) -> None:
     store.publish("delayed", priority=1, delay_ms=1_000)
     store.publish("ready", priority=1, due_ms=store.now_ms() + 900)
