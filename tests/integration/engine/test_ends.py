@@ -115,12 +115,15 @@ def test_what_no_exception_can_stop_is_ended_with_its_process(hub: Hub, start: S
 
 
 def test_hard_limit_holds_under_dramatiqs_own_command(hub: Hub, start: Start) -> None:
-    start("dramatiq", "helperhub.actors", "-p", "1", "-t", "2", "--worker-fork-timeout", "2000")
+    process = start("dramatiq", "helperhub.actors", "-p", "1", "-t", "2", "--worker-fork-timeout", "2000")
     ready(hub)
 
     deaf = ended(hub, hub.enqueue("deaf"))
 
     assert deaf.reason == "ran past its hard time limit: its process was killed"
+    # The command ends with its worker process. Told to stop while it does, it may log one line inside another, and
+    # then waits for ever for the rest of it (dramatiq/cli.py, `sighandler` and `watch_logs`).
+    assert process.wait(20) == 1
 
 
 def test_execution_that_holds_the_gil_for_two_leases_isnt_stolen(hub: Hub, start: Start) -> None:
