@@ -62,8 +62,8 @@ MUTATIONS = [
     Mutation(
         "settle enqueues a follow-up that is there already",
         "settle",
-        "    if load_record(id) == nil and may_enqueue(rec[QUEUE]) then\n      rec[DUE] = now + delay",
-        "    if true then\n      rec[DUE] = now + delay",
+        "if load_record(id) == nil and not is_held and may_enqueue(rec[QUEUE]) then",
+        "if true then",
         focus="publish_some claim_and_settle",
     ),
     Mutation(
