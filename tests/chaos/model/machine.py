@@ -86,6 +86,7 @@ class ScriptsBesideModel(RuleBasedStateMachine):
             expires=record.expires_ms,
             overlap=record.overlap,
             call=record.call,
+            unique=record.unique,
             max_attempts=record.max_attempts,
         )
 
@@ -95,13 +96,18 @@ class ScriptsBesideModel(RuleBasedStateMachine):
     def publish_some(self, found: list[dict[str, Any]]) -> None:
         free = [id_ for id_ in IDS if id_ not in self.model.entries]
         for id_, kind in zip(free, found, strict=False):
-            self.publish(id_, kind, 0, 0, "1")
+            self.publish(id_, kind, 0, 0, "1", unique="")
 
     @rule(
-        id_=ids, found=places, delay=minutes, bound=st.sampled_from([0, 0, 1, 3]), call=st.sampled_from(["", "1", "2"])
+        id_=ids,
+        found=places,
+        delay=minutes,
+        bound=st.sampled_from([0, 0, 1, 3]),
+        call=st.sampled_from(["", "1", "2"]),
+        unique=st.sampled_from(["", "u"]),
     )
-    def publish(self, id_: str, found: dict[str, Any], delay: int, bound: int, call: str) -> None:
-        record = Record(helper=HELPER, max_attempts=3, call=call, **found)
+    def publish(self, id_: str, found: dict[str, Any], delay: int, bound: int, call: str, unique: str) -> None:
+        record = Record(helper=HELPER, max_attempts=3, call=call, unique=unique, **found)
         publication = Publication(id_, record, delay_ms=delay * STEP_MS, bound=bound)
         answer = self.store.scripts.publish([publication])[0]
         assert answer == self.model.publish(id_, self.entry(record), delay=delay * STEP_MS, bound=bound)

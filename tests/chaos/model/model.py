@@ -31,6 +31,7 @@ class Entry:
     reason: str = ""
     overlap: str = ""
     call: str = ""
+    unique: str = ""
     enqueued: int = 0
     finished: int = 0
     started: int = 0
@@ -145,7 +146,11 @@ class Model:
             return -2, id_
         if found:
             return 0, id_
-        depth = len(self.ready[entry.queue]) + len(self.delayed[entry.queue])
+        for other, known in self.entries.items():
+            if entry.unique and known.unique == entry.unique and not known.finished:
+                return 2, other
+        waiting = (self.ready, self.delayed, self.suspects)
+        depth = sum(len(places[entry.queue]) for places in waiting) + self.counts[entry.queue]["parked"]
         if 0 < bound <= depth:
             return -1, str(depth)
         entry.due = entry.due or self.now + delay

@@ -67,6 +67,20 @@ MUTATIONS = [
         focus="publish_some claim_and_settle",
     ),
     Mutation(
+        "a unique key is had by two",
+        "publish",
+        "if holder and holder ~= id then",
+        "if false then",
+        focus="publish",
+    ),
+    Mutation(
+        "an execution that has ended keeps its unique key",
+        "ending",
+        "  if rec[UNIQUE] ~= '' then release_unique(id, rec) end\n  if rec[OVERLAP]",
+        "  if rec[OVERLAP]",
+        focus="publish cancel claim_and_settle",
+    ),
+    Mutation(
         "a group is begun again",
         "open_group",
         "if redis.call('HSETNX', key, 'size', ARGV[2]) == 0 then return 0 end",
