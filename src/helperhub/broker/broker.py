@@ -372,6 +372,8 @@ class _WorkerLife(Middleware):
         if claimer is not None:
             claimer.stop()
             claimer.return_unstarted()
+        if self._broker.intake is not None:
+            self._broker.intake.close()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         del broker, worker

@@ -20,6 +20,7 @@ from helperhub.broker.order import Waiting
 from helperhub.broker.pace import Pace
 
 _JOIN_LOOK_S = 0.01
+_CLOSED_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Intake:
         self._live: dict[str, None] = {}
         #: Messages that were handed in and aren't done, as `queue.Queue` calls it.
         self.unfinished_tasks = 0
+        self._closed = False
 
     # -- the claimer's side
 
@@ -104,6 +106,16 @@ class Intake:
             self._pace.look()
             self._wake()
 
+    def close(self) -> None:
+        """Hand nothing out any more, and let nobody wait: the worker stops."""
+        self._closed = True
+        with self._lock:
+            for sleeper in self._sleepers:
+                sleeper.bell.release()
+            self._sleepers.clear()
+        with self._news:
+            self._news.notify_all()
+
     # -- a consumer's side
 
     def open(self, queue_name: str) -> None:
@@ -116,8 +128,10 @@ class Intake:
     def take_unusual(self, timeout: float) -> ClaimedMessage | None:
         """Return the next message that isn't for a thread, or None after ``timeout`` seconds."""
         with self._news:
-            if not self._unusual:
+            if not self._unusual and not self._closed:
                 self._news.wait(timeout)
+            if self._closed:
+                time.sleep(_CLOSED_S)
             return self._address(self._unusual.popleft()) if self._unusual else None
 
     # -- the worker's side: what Dramatiq calls on its queue
@@ -129,6 +143,9 @@ class Intake:
             Empty: There was none in time, or other threads are enough for what there is.
         """
         own = self._own
+        if self._closed:
+            time.sleep(_CLOSED_S)  # the thread is told to end at any moment, and looks again until then
+            raise Empty
         with self._lock:
             if getattr(own, "active", False):
                 own.active = False

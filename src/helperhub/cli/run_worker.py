@@ -21,6 +21,8 @@ from helperhub.supervise.child_events import AfterExit, ChildExited
 from helperhub.supervise.children import Children
 from helperhub.supervise.lifeline import Lifeline
 
+#: How often a worker thread that has nothing to do looks around; it is woken for work and for the end.
+_THREADS_LOOK_MS = 10_000
 _IDLE_LOOK_S = 0.1
 
 
@@ -86,7 +88,9 @@ def run_worker_process(*, env_files: Sequence[Path] | None) -> int:
     hub.register_if_room(only_new=True)
     settings = loaded.settings.worker
     queues = set(settings.queues) or None
-    worker = dramatiq.Worker(hub.broker, queues=queues, worker_threads=settings.threads)
+    worker = dramatiq.Worker(
+        hub.broker, queues=queues, worker_threads=settings.threads, worker_timeout=_THREADS_LOOK_MS
+    )
     hub.broker.emit_after("process_boot")
     worker.start()
     _wait_for_end(hub, stopping)

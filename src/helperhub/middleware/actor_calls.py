@@ -69,6 +69,7 @@ class ActorCalls(Middleware):
         self._watchers: list[Callable[[Sequence[ActorCall], float], None]] = []
         self._lock = threading.Lock()
         self._running: dict[int, ActorCall] = {}
+        self._some_run = threading.Event()
         self._watching: threading.Thread | None = None
         self._broker: HelperHubBroker | None = None
 
@@ -115,6 +116,7 @@ class ActorCalls(Middleware):
             self._broker.board.kill_at(running.kill_at)
         with self._lock:
             self._running[thread] = running
+            self._some_run.set()
             if self._watching is None:
                 self._watching = threading.Thread(target=self._watch, name="helperhub-actor-calls", daemon=True)
                 self._watching.start()
@@ -129,9 +131,12 @@ class ActorCalls(Middleware):
 
     def _watch(self) -> None:
         while True:
+            self._some_run.wait()  # a quiet worker process is to sleep
             time.sleep(_INTERVAL_S)
             with self._lock:
                 running = list(self._running.values())
+                if not running:
+                    self._some_run.clear()
             for watcher in self._watchers if running else ():
                 try:
                     watcher(running, time.monotonic())

@@ -159,3 +159,30 @@ def test_what_no_thread_can_run_goes_to_a_consumer(intake: Intake) -> None:
     assert found is not None
     assert found.execution_id == "odd"
     assert intake.take_unusual(0.01) is None
+
+
+def test_closed_intake_lets_nobody_wait_and_hands_nothing_out(intake: Intake) -> None:
+    ended: list[str] = []
+
+    def wait(name: str, take: Callable[[], object]) -> None:
+        try:
+            take()
+        except Empty:
+            ended.append(name)
+
+    threads = [
+        threading.Thread(target=wait, args=("thread", lambda: intake.get(timeout=60))),
+        threading.Thread(target=lambda: ended.append(str(intake.take_unusual(60)))),
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: intake._sleepers)
+
+    intake.close()
+
+    for thread in threads:
+        thread.join(SOON_S)
+    assert sorted(ended) == ["None", "thread"]
+    intake.offer([message("late")])
+    with pytest.raises(Empty):
+        intake.get(timeout=60)

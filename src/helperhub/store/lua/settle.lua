@@ -78,7 +78,7 @@ local function settle(v, claimed)
   end
   if rec[STATUS] ~= RUNNING then return 0 end
   out[#out + 1] = id
-  check_follow_ups(v)
+  if v[9][1] or v[10][1] then check_follow_ups(v) end
   local cancelled = some_cancelled and redis.call('SREM', P .. ':cancel', id) == 1
   if outcome == 'returned' then
     rec[DELIVERY] = rec[DELIVERY] - 1
