@@ -67,6 +67,30 @@ fresh = helper(name="fresh", retry=QUICKLY, overlap="allow")(obey)
 green, blue = (helper(name=name, queue=name, retry=QUICKLY, overlap="allow")(obey) for name in ("green", "blue"))
 
 
+@helper(retry=QUICKLY, overlap="allow", concurrency=5, concurrency_key="of", concurrency_per_key=2)
+def bounded(ctx: Context[Any]) -> None:
+    """Take effect, and write down from when to when it ran."""
+    note_effect(ctx)
+    began = time.monotonic()
+    note_span("begin", began, ctx)
+    time.sleep(ctx.payload.get("ms", 0) / 1000)
+    if ctx.attempt <= ctx.payload.get("fails", 0):
+        note_span("end", began, ctx)
+        message = f"attempt {ctx.attempt} fails as asked"
+        raise RuntimeError(message)
+    note_span("end", began, ctx)
+
+
+def note_span(what: str, began: float, ctx: Context[Any]) -> None:
+    """Append one line: begin or end, now, when it began, its process, its key."""
+    line = f"{what} {time.monotonic()} {began} {os.getpid()} {ctx.payload['of']} {ctx.execution_id}\n"
+    log = os.open(os.environ["CHAOS_EFFECTS"] + ".spans", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(log, line.encode())
+    finally:
+        os.close(log)
+
+
 @helper(schedule=Every(timedelta(seconds=1)), overlap="allow", retry=QUICKLY)
 def tick(ctx: Context[Any]) -> None:
     """Take effect once a second."""
@@ -105,7 +129,7 @@ def helperhub_register(hub: Any) -> None:
     """Register `work`, and what `CHAOS_HELPERS` names; "raising" is a middleware."""
     hub.add(work)
     named = os.environ.get("CHAOS_HELPERS", "").split()
-    for found in (tick, minute, slow, fresh, green, blue):
+    for found in (tick, minute, slow, fresh, green, blue, bounded):
         if found.name in named:
             hub.add(found)
     if "raising" in named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.store.conftest import HOUR_MS, Store
 from tests.integration.store.limits import limit, publish, rate
 
@@ -216,3 +217,45 @@ def test_damaged_work_frees_its_slot(store: Store) -> None:
     store.settle("a")
 
     assert store.claim_ids() == ["b"]
+
+
+# -- what it costs
+
+
+def commands_of_a_claim(store: Store, number: int) -> int:
+    """Return how many commands a claim of one execution runs, those inside its script too."""
+
+    def calls() -> int:
+        return sum(row["calls"] for row in store.client.info("commandstats").values())
+
+    publish(store, f"other-{number}", helper="sweep")
+    before = calls()
+    claimed = store.claim("w", want=4)
+    after = calls()
+    assert [id_ for id_, _ in claimed.records] == [f"other-{number}"]
+    assert store.settle(f"other-{number}")
+    return after - before
+
+
+@pytest.mark.parametrize("way", ["slot", "rate", "pause", "keys"])
+def test_what_waits_costs_a_claim_the_same_however_much_it_is(store: Store, way: str) -> None:
+    per_key = way == "keys"
+    if per_key:
+        limit(store, key="user", rate_per_key=rate(1, 3600))
+    else:
+        limit(store, concurrency=1 if way == "slot" else None, rate=rate(1, 3600), paused=way == "pause")
+    store.join("w", "v")
+    publish(store, *(f"first-{i}" for i in range(3)), key="user")
+    store.claim("v", want=3)
+
+    publish(store, *(f"few-{i}" for i in range(3)), key="user")
+    few = commands_of_a_claim(store, 1)
+    for i in range(600):
+        store.publish(f"many-{i}", key=f"user-{i % 300}" if per_key else "user")
+    store.claim("v", want=600)
+    many = [commands_of_a_claim(store, 2), commands_of_a_claim(store, 3)]
+
+    waiting = int(store.client.hget(store.key("count", "default"), "limited"))
+    assert waiting >= 300
+    # The clock is written where it has moved on since the last script.
+    assert max(many) <= few + 1
