@@ -73,6 +73,8 @@ def test_what_has_a_rate_is_only_given_to_a_free_thread(store: Store) -> None:
     first = store.scripts.claim("w", ["default"], number=50, want=4, will_wait=False, waited=False, free=1)
 
     assert [id_ for id_, _ in first.records] == ["a"]
+    busy = store.scripts.claim("w", ["default"], number=51, want=4, will_wait=True, waited=False, free=0)
+    assert (busy.records, busy.next_due_ms - busy.now_ms) == ((), 10)
     assert store.claim_ids() == ["b", "c", "d"]
 
 

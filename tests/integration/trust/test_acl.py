@@ -23,6 +23,7 @@ from helperhub.cli.main import command
 from helperhub.errors import StoreError, StoreForbidden
 from helperhub.model.execution import Status
 from helperhub.services.acl import Role, build_rules
+from helperhub.store.scripts import Settlement
 from helperhub.testing import find_strays
 from helperhub.testing.running import KNOWN_KEYS, build_hub, scheduling, working
 from helperhub.testing.server import ServerForTests
@@ -228,6 +229,28 @@ def test_worker_of_one_queue_leaves_the_work_of_a_dead_worker_of_another_to_othe
 
     assert whole.executions.get(paid).status is Status.QUEUED
     whole.executions.cancel(paid, reason="")
+
+
+def test_worker_of_one_queue_frees_slots_that_others_wait_for(url_of: UrlOf, open_hub: Callable[[str], Hub]) -> None:
+    whole, worker = open_hub(url_of(Role.SCHEDULER)), open_hub(url_of(Role.WORKER, "reports"))
+    whole.register()
+    whole.scripts.set_rules({"helper:report": "1 0 9 1000 0 0 0", "all": "1"})
+    whole.scripts.join("other", lease_ms=60_000, about={"queues": "default"})
+    paid = whole.enqueue("pay", 5)
+    first, second = (whole.enqueue("report", number) for number in range(2))
+    worker.scripts.join("w", lease_ms=60_000, about={"queues": "reports"})
+
+    for number, id_ in enumerate((first, second), start=1):
+        claimed = worker.scripts.claim("w", ["reports"], number=number, want=9, will_wait=False, waited=False)
+        assert [found for found, _ in claimed.records] == [id_]
+        waiting = whole.scripts.claim("other", ["default"], number=number, want=9, will_wait=True, waited=False)
+        assert waiting.records == ()
+        assert worker.scripts.settle("w", [Settlement(id_, number, "done")]) == [True]
+
+    taken = whole.scripts.claim("other", ["default"], number=9, want=9, will_wait=False, waited=True)
+    assert [found for found, _ in taken.records] == [paid]
+    assert whole.scripts.settle("other", [Settlement(paid, 9, "done")]) == [True]
+    whole.scripts.set_rules({"helper:report": "", "all": ""})
 
 
 def test_what_follows_into_a_queue_that_isnt_permitted_is_left_out_with_the_reason(

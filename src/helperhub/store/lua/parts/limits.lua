@@ -15,11 +15,14 @@ local function open_limits()
   local MOST_MOVES = 500
   -- A thread takes a moment to start what was handed out: a rate's window is longer by that, ms.
   local HAND_OVER = 20
+  -- Only who runs short work reads ahead: one of its threads is free about then, ms.
+  local THREAD_SOON = 10
   local NO_RULE = {most = 0, most_of_key = 0, starts = 0, window = 0, starts_of_key = 0, window_of_key = 0}
   local moves, holds = 0, 0
-  local helper_rules, queue_rules, most_of_all = {}, {}, nil
+  local helper_rules, queue_rules = {}, {}
+  local most_of_all = tonumber(redis.call('HGET', rules, 'all') or 0)
   local freed, freed_queues = {}, {}
-  local taken
+  local taken, wants_thread
 
   local function name_of(helper) return string.match(helper, '^[^/]*') end
 
@@ -47,11 +50,6 @@ local function open_limits()
       queue_rules[queue] = rule
     end
     return rule
-  end
-
-  local function rule_of_all()
-    most_of_all = most_of_all or tonumber(redis.call('HGET', rules, 'all') or 0)
-    return most_of_all
   end
 
   -- What is left in the tree of a helper whose rule is gone is bound by nothing.
@@ -195,7 +193,10 @@ local function open_limits()
       redis.call('ZREMRANGEBYRANK', ready, 0, #popped / 2 - 1)
       return popped
     end
-    if free < 1 and is_rated(rule, key) then return {} end
+    if free < 1 and is_rated(rule, key) then
+      wants_thread = true
+      return {}
+    end
     redis.call('ZREM', P .. ':limited:' .. queue .. ':' .. name .. ':' .. key, id)
     note_gone(queue, name, id)
     taken = {queue, name, rule, key}
@@ -231,7 +232,7 @@ local function open_limits()
     if rule and rule.counts and redis.call('HSET', P .. ':using:' .. name, id, key) == 1 and key ~= '' then
       redis.call('HINCRBY', P .. ':perkey:' .. name, key, 1)
     end
-    if (rule_of_queue(queue).most > 0 or rule_of_all() > 0) and redis.call('HSET', P .. ':inhand', id, queue) == 1 then
+    if (rule_of_queue(queue).most > 0 or most_of_all > 0) and redis.call('HSET', P .. ':inhand', id, queue) == 1 then
       redis.call('HINCRBY', P .. ':perqueue', queue, 1)
     end
     return rule, name
@@ -251,21 +252,14 @@ local function open_limits()
     if redis.call('HINCRBY', hash, field, -1) <= 0 then redis.call('HDEL', hash, field) end
   end
 
-  -- Note that a slot of a helper and key is free.
-  local function note_freed(name, key)
-    local of = freed[name]
-    if not of then of = {n = 0, keys = {}}; freed[name] = of end
-    of.n = of.n + 1
-    of.keys[key] = true
-  end
-
   local function vacate(id, name, queue, key)
     local rule = rule_of(name)
     if rule and rule.counts and redis.call('HDEL', P .. ':using:' .. name, id) == 1 then
       if key ~= '' then decrease(P .. ':perkey:' .. name, key) end
-      note_freed(name, key)
+      local of = freed[name] or {n = 0, keys = {}}
+      of.n, of.keys[key], freed[name] = of.n + 1, true, of
     end
-    if (rule_of_queue(queue).most > 0 or rule_of_all() > 0) and redis.call('HDEL', P .. ':inhand', id) == 1 then
+    if (rule_of_queue(queue).most > 0 or most_of_all > 0) and redis.call('HDEL', P .. ':inhand', id) == 1 then
       decrease(P .. ':perqueue', queue)
       freed_queues[queue] = (freed_queues[queue] or 0) + 1
     end
@@ -295,7 +289,7 @@ local function open_limits()
 
   -- Wake as many as can start something of a queue, if anything waits there.
   local function ring(queue, n)
-    if redis.call('EXISTS', P .. ':ready:' .. queue, P .. ':helpers:' .. queue) > 0 then
+    if may_enqueue(queue) and redis.call('EXISTS', P .. ':ready:' .. queue, P .. ':helpers:' .. queue) > 0 then
       rings[queue] = math.max(rings[queue] or 0, n)
     end
   end
@@ -318,7 +312,7 @@ local function open_limits()
       all = all + n
       ring(queue, n)
     end
-    if all > 0 and rule_of_all() > 0 then
+    if all > 0 and most_of_all > 0 then
       for _, queue in ipairs(redis.call('SMEMBERS', P .. ':queues')) do ring(queue, all) end
     end
     freed, freed_queues = {}, {}
@@ -338,16 +332,18 @@ local function open_limits()
     return #due
   end
 
-  -- When a claim is to ask again, ms: at once if there was too much to put right, or when a rate allows a start.
+  -- When a claim is to ask again, ms: at once if there was too much to put right, soon if a thread was wanted, or when
+  -- a rate allows a start.
   local function next_look(queue)
     if moves >= MOST_MOVES or holds >= MOST_MOVES then return now end
+    if wants_thread then return now + THREAD_SOON end
     local first = redis.call('ZRANGE', P .. ':throttled:' .. queue, 0, 0, 'WITHSCORES')
     return first[2] and tonumber(first[2])
   end
 
   -- How many more of a queue may be in hand.
   local function room_in(queue)
-    local room, most, all = math.huge, rule_of_queue(queue).most, rule_of_all()
+    local room, most, all = math.huge, rule_of_queue(queue).most, most_of_all
     if most > 0 then room = most - tonumber(redis.call('HGET', P .. ':perqueue', queue) or 0) end
     if all > 0 then room = math.min(room, all - redis.call('HLEN', P .. ':inhand')) end
     return math.max(0, room)
@@ -400,10 +396,12 @@ local function open_limits()
   end
 
   return {
-    admit = admit, by_deadline = function(queue) return rule_of_queue(queue).by_deadline end, depth_of = depth_of, drop = drop, each_helper = each_helper, enter = enter, hold = hold,
-    is_limited = function(helper) return rule_of(name_of(helper)) and true end, leave = leave, leave_unread = leave_unread, look_again = look_again, may_start = may_start, name_of = name_of, next_look = next_look,
-    note_freed = note_freed, occupy = occupy, pop = pop, pop_any = pop_any, release = release, reopen = reopen,
-    ring = ring, room_in = room_in, rule_of = rule_of, rule_of_queue = rule_of_queue, wake = wake,
+    admit = admit, depth_of = depth_of, drop = drop, enter = enter, hold = hold, leave = leave,
+    leave_unread = leave_unread, look_again = look_again, may_start = may_start, next_look = next_look,
+    occupy = occupy, pop = pop, pop_any = pop_any, release = release, reopen = reopen, ring = ring,
+    room_in = room_in, wake = wake,
+    by_deadline = function(queue) return rule_of_queue(queue).by_deadline end,
+    is_limited = function(helper) return rule_of(name_of(helper)) and true end,
   }
 end
 
