@@ -49,7 +49,7 @@ def test_a_helper_is_paused_explained_and_resumed(call: Call, answer: Answer) ->
     assert call("why", id_).stdout == "queued: Helper tidy is paused: painters; it is number 1 in line.\n"
     assert answer("why", id_)["waits_for"] == {"limit": "pause of helper tidy", "place": 1}
     assert answer("executions", "show", id_)["waits_for"] == {"limit": "pause of helper tidy", "place": 1}
-    assert "waits for   pause of helper tidy; number 1 in line" in call("executions", "show", id_).stdout
+    assert "waits for  pause of helper tidy; number 1 in line" in call("executions", "show", id_).stdout
     assert [row.split()[:4] for row in call("queues", "list").stdout.splitlines()] == [
         ["QUEUE", "STATE", "READY", "PARKED"],
         ["default", "open", "0", "1"],
