@@ -37,7 +37,7 @@ for _, worker in ipairs(redis.call('ZRANGE', P .. ':workers', 0, -1)) do
     if rec then limits.occupy(id, rec[QUEUE], rec[HELPER], rec[KEY]) end
   end
 end
-for _, name in ipairs(helpers) do limits.reopen(name) end
+for _, name in ipairs(helpers) do limits.look_again(name, true) end
 -- Queues may have more room than before.
 for _, queue in ipairs(redis.call('SMEMBERS', P .. ':queues')) do limits.ring(queue, 1000) end
 end_call()

@@ -12,7 +12,7 @@
 local function open_limits()
   local rules = P .. ':rules'
   -- As many places are put right in one call; whoever claims asks again at once.
-  local MOST_MOVES = 500
+  local MOST_MOVES = 250
   -- A thread takes a moment to start what was handed out: a rate's window is longer by that, ms.
   local HAND_OVER = 20
   -- Only who runs short work reads ahead: one of its threads is free about then, ms.
@@ -376,29 +376,26 @@ local function open_limits()
     return ids
   end
 
-  -- Look at every place of a helper anew: its rule has changed. Scores of 0 are put right when they come first.
-  local function reopen(name)
+  -- Look again at what holds a helper back, and at its used up keys: at each if there are few; if there are many and
+  -- `all` is wanted, they are tried one by one when they come first, which a score of 0 makes them.
+  local function look_again(name, all)
     local rule = rule_or_none(name)
     for _, queue in ipairs(redis.call('HKEYS', P .. ':waits:' .. name)) do
       local keys, blocked = P .. ':keys:' .. queue .. ':' .. name, P .. ':blocked:' .. queue .. ':' .. name
-      redis.call('ZUNIONSTORE', keys, 2, keys, blocked, 'WEIGHTS', 0, 0)
-      redis.call('DEL', blocked)
+      if redis.call('SCARD', blocked) <= MOST_MOVES then
+        for _, key in ipairs(redis.call('SMEMBERS', blocked)) do mark_key(queue, name, rule, key) end
+      elseif all then
+        redis.call('ZUNIONSTORE', keys, 2, keys, blocked, 'WEIGHTS', 1, 0)
+        redis.call('DEL', blocked)
+      end
       if mark_helper(queue, name, rule) then ring(queue, MOST_MOVES) end
-    end
-  end
-
-  -- The same for what may have been missed: the helper's own places, and its keys' if there are few or `all` is wanted.
-  local function look_again(name, all)
-    for _, queue in ipairs(redis.call('HKEYS', P .. ':waits:' .. name)) do
-      if all or redis.call('SCARD', P .. ':blocked:' .. queue .. ':' .. name) <= MOST_MOVES then return reopen(name) end
-      if mark_helper(queue, name, rule_or_none(name)) then ring(queue, 1) end
     end
   end
 
   return {
     admit = admit, depth_of = depth_of, drop = drop, enter = enter, hold = hold, leave = leave,
     leave_unread = leave_unread, look_again = look_again, may_start = may_start, next_look = next_look,
-    occupy = occupy, pop = pop, pop_any = pop_any, release = release, reopen = reopen, ring = ring,
+    occupy = occupy, pop = pop, pop_any = pop_any, release = release, ring = ring,
     room_in = room_in, wake = wake,
     by_deadline = function(queue) return rule_of_queue(queue).by_deadline end,
     is_limited = function(helper) return rule_of(name_of(helper)) and true end,
