@@ -93,6 +93,9 @@ def _circumstances(rows: Rows) -> str:
     changed = " with changes" if machine["changed"] else ""
     where = f"{machine['cores']} cores, Python {machine['python']}, {machine['server']}"
     loads_said = f"load of the machine when a round began {min(loads):.1f} to {max(loads):.1f}"
+    busy = [row["busy"] for row in rows if "busy" in row]
+    if busy:
+        loads_said += f", others' share of the cores just before {min(busy):.2f} to {max(busy):.2f}"
     lines = [
         f"{where}, {' and '.join(dates)}; commit {machine['commit']}{changed} at the newest.",
         f"Medians of {_range(rounds)} rounds, turn about; {loads_said}.",
