@@ -38,9 +38,14 @@ THREADS = 4
 PROCESSES = 3
 
 
-def slowest_but_few(counts: list[int]) -> int:
-    """Return the largest count but for one of ten: on a busy machine a process may get no core for a while."""
-    return sorted(counts)[-1 - len(counts) // 10]
+def check_bound(passed: list[int]) -> None:
+    """Refuse more lower ones ahead than threads; a busy machine, where a process gets no core for a while, has some.
+
+    Without the look at higher queues it is all that was read ahead, up to 8 x threads.
+    """
+    counts = sorted(passed)
+    assert counts[len(counts) // 2] <= THREADS, passed
+    assert counts[-1 - len(counts) // 10] <= 2 * THREADS, passed
 
 
 def claimed(queue: str, name: str) -> ClaimedMessage:
@@ -84,7 +89,7 @@ def test_work_of_a_higher_queue_passes_what_was_read_ahead(hub: Hub, wait_until:
             time.sleep(0.01 + number / 1000)
         hub.queues.purge("low")
 
-    assert slowest_but_few(passed) <= THREADS, passed
+    check_bound(passed)
 
 
 @pytest.fixture(name="environ")
@@ -169,7 +174,7 @@ def test_across_processes_at_most_as_many_lower_ones_as_threads_go_ahead(
         for queue in ("high", "default"):
             pid, start = started[f"{queue}-{number}"]
             ahead.append(sum(name.startswith("low") and by == pid and moment < at < start for name, by, at in rows))
-    assert slowest_but_few(ahead) <= THREADS, ahead
+    check_bound(ahead)
 
 
 @pytest.mark.timeout(60)
