@@ -10,6 +10,7 @@ from tests.chaos.faults import Faults
 from tests.chaos.processes import wait_for
 from tests.chaos.sizes import sizes
 
+from helperhub.errors import StoreError
 from helperhub.testing import ClusterForTests, SentinelForTests
 
 #: Replication is asynchronous: what happened so shortly before its end a primary may have kept for itself.
@@ -60,7 +61,8 @@ def test_shard_whose_primary_is_killed_stops_alone_and_loses_nothing(
         arena.start_workers(processes=2)
         arena.start_schedulers(2)
         for helper, queue in HELPERS.items():
-            arena.offer_meanwhile(jobs, {"ms": 5}, per_second=jobs // (3 * kills), helper=helper, queue=queue)
+            rate = int(jobs / (kills * (down_s + 5)))  # until the last of them is back
+            arena.offer_meanwhile(jobs, {"ms": 5}, per_second=rate, helper=helper, queue=queue)
         for _ in range(kills):
             time.sleep(0.5)
             shard = arena.chance.randrange(3)
@@ -68,13 +70,25 @@ def test_shard_whose_primary_is_killed_stops_alone_and_loses_nothing(
             node.kill()
             died_at = time.monotonic()
             time.sleep(down_s / 2)
-            faults.kill_a_worker()
+            if shard:  # what starts anew asks shard 0 for the catalogue
+                faults.kill_a_worker()
             time.sleep(down_s / 2)
             ran_meanwhile.append({e.helper for e in arena.ledger.effects() if e.mono > died_at + 0.1})
             node.start()
+            # One that couldn't start while shard 0 was down is tried again later and later.
+            wait_for(lambda: all_are_registered(arena, 2), "both worker processes are back", seconds=60)
         arena.drain(seconds=120)
 
         report = check(arena, "a shard's primary killed", ends=KILLED)
 
     assert report.problems == []
     assert all(len(helpers) >= 2 for helpers in ran_meanwhile)
+
+
+def all_are_registered(arena: Arena, processes: int) -> bool:
+    """Return whether so many worker processes live, and all of them have begun to claim."""
+    alive = set(arena.processes.worker_pids())
+    try:
+        return len(alive) == processes and alive <= {worker["pid"] for worker in arena.hub.workers.all()}
+    except StoreError:
+        return False
