@@ -27,7 +27,7 @@ from helperhub import helper, hookimpl
 def work(ctx):
     with open(os.environ["EFFECTS"], "a") as effects:
         effects.write(f"{ctx.payload} {os.getpid()} {time.monotonic()}\\n")
-    time.sleep(0.005)
+    time.sleep(0.003)
 
 @hookimpl
 def helperhub_register(hub):
@@ -71,7 +71,7 @@ def test_work_of_a_higher_queue_passes_what_was_read_ahead(hub: Hub, wait_until:
     @dramatiq.actor(broker=hub.broker, queue_name="low")
     def later(number: int) -> None:
         starts.append(f"low {number}")
-        time.sleep(0.005)
+        time.sleep(0.003)
 
     @dramatiq.actor(broker=hub.broker, queue_name="high")
     def first(number: int) -> None:
