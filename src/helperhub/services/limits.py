@@ -36,10 +36,15 @@ class LimitRules:
         Raises:
             StoreError: A shard can't be asked; the others are done.
         """
-        snapshot = self.remembered()
-        if snapshot.revision >= 0:  # else Redis was never there
-            self._enter(snapshot, renew_settings=False)
-        return self.scripts.mend()
+        try:
+            snapshot = self.remembered()
+            if snapshot.revision >= 0:  # else Redis was never there
+                # What is remembered may be a second old: a pause that was ended meanwhile must not come back.
+                current = self.catalogue.revision() == snapshot.revision
+                self._enter_newest(snapshot if current else self.catalogue.read(), renew_settings=False)
+        finally:
+            freed = self.scripts.mend()
+        return freed
 
     def enter(self, *, renew_settings: bool = False) -> None:
         """Let what the catalogue says hold, at once and in every shard.
@@ -51,12 +56,15 @@ class LimitRules:
         Raises:
             StoreError: A shard can't be asked; the others are done.
         """
+        self._enter_newest(self.catalogue.read(), renew_settings=renew_settings)
+
+    def _enter_newest(self, snapshot: Snapshot, *, renew_settings: bool) -> None:
         for _ in range(_TRIES):
-            snapshot = self.catalogue.read()
             self._enter(snapshot, renew_settings=renew_settings)
             # Whoever wrote what was read here too early writes again.
             if self.catalogue.revision() == snapshot.revision:
                 return
+            snapshot = self.catalogue.read()
 
     def _enter(self, snapshot: Snapshot, *, renew_settings: bool) -> None:
         limits, unknown = snapshot.limits(), frozenset(snapshot.unreadable)

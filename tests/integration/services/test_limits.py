@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -215,6 +216,20 @@ def test_limits_that_were_lost_are_entered_again(redis_url: str) -> None:
         hub.limit_rules.keep()
 
         assert rules(hub) == before == {"all": "9", "settings": "1", "helper:tidy": "2 0 0 0 0 0 0"}
+
+
+def test_a_pause_that_was_ended_does_not_come_back(redis_url: str) -> None:
+    """A scheduler's turn entered the catalogue as it was up to a second before, and the helper stood still."""
+
+    with hub_with(redis_url) as hub:
+        register(hub)
+        hub.helpers.pause("tidy")
+        paused = hub.catalogue.read()
+        hub.helpers.resume("tidy")
+
+        replace(hub.limit_rules, remembered=lambda: paused).keep()
+
+        assert "helper:tidy" not in rules(hub)
 
 
 def test_a_worker_leaves_the_settings_that_a_scheduler_entered(redis_url: str) -> None:
