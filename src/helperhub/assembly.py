@@ -147,7 +147,7 @@ class Assembly:
             about=self._about(),
             wait_s=enqueue.wait.total_seconds() if enqueue.when_refused == "wait" else 0.0,
         )
-        # The bell's reads block longer than a call may take, and it is rung from another thread.
+        # Its wait has a loop of its own, which tries again.
         bell = Bell(build_client(self.url, retries=0), self.scripts.keys, self.worker_id)
         policies = Policies(
             records=RecordsBackend(self.records.get),

@@ -23,7 +23,7 @@ from helperhub.store.scripts import Claimed, Scripts, Settlement
 _log = logging.getLogger("helperhub.claimer")
 #: Read ahead at most this much of recent run time (DESIGN, Processes).
 READ_AHEAD_S = 0.02
-#: While work of a lower queue is in hand that hasn't started, the higher ones are looked at this often at most.
+#: While work of a lower queue is in hand that hasn't started, the higher ones are claimed from this often at most.
 LOOK_HIGHER_S = 0.003
 #: What was claimed and hasn't started after this goes back.
 MAX_UNSTARTED_S = 1.0
@@ -76,7 +76,7 @@ class Claimer:
 
         Args:
             scripts: The store.
-            bell: What this worker waits on when there is nothing to do.
+            bell: What this worker waits on: rung when there is something to claim.
             worker: Id of this worker process.
             board: Where the keeper reads what has started.
             audit: Told of what comes in hand; says what was lost sight of.
@@ -110,7 +110,10 @@ class Claimer:
         self._started_then = 0
         self._lowest: tuple[int, str] = (0, "")
         self._higher: list[str] = []
-        self._wake = threading.Event()
+        # Whether something may be there, whether it is known to be, and when it will be, monotonic seconds.
+        self._rung = False
+        self._left_higher = False
+        self._due_at = float("inf")
         self._stopping = False
         self._number = 0
         self.claimed_total = 0
@@ -132,6 +135,7 @@ class Claimer:
 
     def begin_claiming(self) -> None:
         """Begin to claim; `join` first, or it is done as soon as Redis is there."""
+        self._bell.open()
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -139,8 +143,8 @@ class Claimer:
         self._stopping = True
 
     def wake(self) -> None:
-        """Let the thread count its credit anew."""
-        self._wake.set()
+        """Let the thread look around at once, wherever it waits."""
+        self._bell.rouse()
 
     @property
     def knows_time(self) -> bool:
@@ -150,17 +154,9 @@ class Claimer:
     def stop(self) -> None:
         """Take nothing new; what is in hand stays. Never raises."""
         self.ask_to_stop()
-        self._rouse()
+        self.wake()
         # What a claim that is on its way brings must be in hand when the caller looks.
         self._thread.join(_STOP_S)
-
-    def _rouse(self) -> None:
-        """Make the thread look around at once, wherever it waits."""
-        self._wake.set()
-        try:
-            self._bell.ring()
-        except HelperHubError as error:  # it looks by itself within QUIET_POLL_S
-            _log.debug("bell_not_rung", extra={"error": str(error)})
 
     def serve(self, name: str) -> None:
         """Claim from this queue too."""
@@ -168,7 +164,7 @@ class Claimer:
             if name in self._queues:
                 return
             self._queues = sorted([*self._queues, name], key=queue_order)
-        self._rouse()
+        self.wake()
 
     def begin(self, message: ClaimedMessage) -> bool:
         """Note that a thread starts ``message``; False means it went back and must not run here."""
@@ -193,8 +189,8 @@ class Claimer:
                 # A moving mean over about ten runs: enough to read ahead of short work, quick to forget it.
                 self._mean_run_s += (time.monotonic() - message.started_at - self._mean_run_s) / 10
         # A thread that only finds that there is nothing to do yet costs as much as a small job.
-        if self._alone or self._room() > 0 or self._may_look_higher():
-            self._wake.set()
+        if self._alone or self._room() > 0:
+            self.wake()
 
     def epoch_ms(self, monotonic: float) -> int:
         """Return a monotonic instant of this process as Redis TIME, ms."""
@@ -238,17 +234,16 @@ class Claimer:
         # Ask for many at once rather than often: half of what is read ahead is enough to keep threads busy.
         return credit if credit >= max(1, ahead // 2) or in_hand < threads else 0
 
-    def _may_look_higher(self) -> bool:
-        """Whether what waits in a higher queue might be passed over: lower work was read ahead, and is being started.
+    def _higher_at(self) -> float:
+        """Return when to claim what waits in higher queues than that of what was read ahead, monotonic seconds.
 
-        A quarter as many as there are threads have started since the last claim: with what starts while the next one
-        is on its way, and before a thread is free, these are as many as there are threads.
+        The bell tells of it, or it is known: then what was brought of it has to be started first.
         """
         if not self._higher or not self._unstarted or self._alone:
-            return False
-        if self._started - self._started_then < max(1, self._options.threads // 4):
-            return False
-        return time.monotonic() - self.last_claim_at >= LOOK_HIGHER_S
+            return float("inf")
+        some_started = self._started - self._started_then >= max(1, self._options.threads // 4)
+        at = 0.0 if self._rung or (self._left_higher and some_started) else self._due_at
+        return max(at, self.last_claim_at + LOOK_HIGHER_S)
 
     def join(self) -> None:
         """Register the worker process and take its lease."""
@@ -264,7 +259,8 @@ class Claimer:
                 self._work()
             except Exception:  # noqa: BLE001 - a thread that ends leaves a worker process that lives and does nothing
                 _log.exception("claimer_failed")
-                self._wake.wait(MAX_UNSTARTED_S)
+                self._bell.wait(MAX_UNSTARTED_S, listen=False)
+        self._bell.close()
 
     def _work(self) -> None:
         waited = False
@@ -273,16 +269,16 @@ class Claimer:
             self.turns += 1
             if self._unstarted:
                 self.return_unstarted(older_than_s=MAX_UNSTARTED_S)
+            self._bell.forget()
             want, queues = self._find_next()
             looks_higher = queues is self._higher
-            if want < 1:
-                self._rest()
-                continue
-            self._wake.clear()
-            if not self._lane.begin_claim():
-                self._wake.wait(_ALONE_LOOK_S)
-                continue
             try:
+                if want < 1:
+                    self._rest()
+                    continue
+                if not self._lane.begin_claim():
+                    self._bell.wait(_ALONE_LOOK_S, listen=False)
+                    continue
                 claimed = self._claim_in_order(want, queues, will_wait=not looks_higher, waited=waited)
                 waited = not claimed.records and not looks_higher
                 if self.intake.holds_back:
@@ -294,12 +290,12 @@ class Claimer:
                 failures += 1
                 if failures == 1:
                     _log.warning("claim_failed", extra={"error": str(error)})
-                self._wake.wait(min(0.1 * 2 ** min(failures, 6), 3.0))
+                self._bell.wait(min(0.1 * 2 ** min(failures, 6), 3.0), listen=False)
 
     def _find_next(self) -> tuple[int, list[str]]:
         """Return how many to claim, and from which queues."""
         want = self._credit() if self._queues else 0
-        if want < 1 and self._may_look_higher():
+        if want < 1 and time.monotonic() >= self._higher_at():
             return self._options.threads, self._higher
         return want, self._queues
 
@@ -314,13 +310,15 @@ class Claimer:
             self._lane.end_claim()
 
     def _rest(self) -> None:
-        """Wait until there is room for more; meanwhile see to it that enough threads work."""
-        if self.intake.holds_back:
-            self._wake.wait(LOOK_S)
+        """Wait until there is room for more, or more urgent work; meanwhile see to it that enough threads work."""
+        holds_back = self.intake.holds_back
+        longest = LOOK_S if holds_back else MAX_UNSTARTED_S
+        until_higher = self._higher_at() - time.monotonic()
+        listens = bool(self._higher and self._unstarted) and not self._rung
+        if self._bell.wait(min(longest, max(0.0, until_higher)), listen=listens):
+            self._rung = True
+        if holds_back:
             self.intake.consider_more()
-        else:
-            self._wake.wait(MAX_UNSTARTED_S)
-        self._wake.clear()
 
     def _claim(self, want: int, queues: list[str], *, will_wait: bool, waited: bool) -> Claimed:
         # The same number until an answer arrives: a claim whose reply was lost is answered again, not made again.
@@ -332,6 +330,7 @@ class Claimer:
             will_wait=will_wait,
             waited=waited,
             free=max(0, self._options.threads - self._in_hand - self._lane.elsewhere()),
+            above=len(self._higher) if self._unstarted else 0,
         )
         self._number += 1
         self.last_claim_at = time.monotonic()
@@ -348,19 +347,23 @@ class Claimer:
         messages = [message for message in opened if message is not None]
         self.claimed_total += len(messages)
         with self._lock:
-            self._note_higher(messages)
+            self._note_higher(messages, claimed, full=len(claimed.records) >= want)
             self._in_hand += len(messages)
             self._unstarted.update((message.execution_id, message) for message in messages)
         self.intake.offer(messages)
         return claimed
 
-    def _note_higher(self, messages: Sequence[ClaimedMessage]) -> None:
+    def _note_higher(self, messages: Sequence[ClaimedMessage], claimed: Claimed, *, full: bool) -> None:
         if not self._unstarted:
             self._lowest = (0, "")
-        if messages:  # they come in the order of their queues
-            self._lowest = max(self._lowest, queue_order(messages[-1].record.queue))
+        last = queue_order(messages[-1].record.queue) if messages else (0, "")  # they come in the order of their queues
+        self._left_higher = full and last < self._lowest
+        self._lowest = max(self._lowest, last)
         self._higher = [name for name in self._queues if queue_order(name) < self._lowest]
         self._started_then = self._started
+        self._rung = False
+        until_due_s = (claimed.next_due_ms - claimed.now_ms) / 1000
+        self._due_at = self.last_claim_at + until_due_s if claimed.next_due_ms else float("inf")
 
     def _open(self, execution_id: str, raw: bytes) -> ClaimedMessage | None:
         """Return the message to be run, or None for what can't run here and was settled so."""

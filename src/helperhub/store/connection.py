@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import redis
@@ -159,6 +159,22 @@ def on_node(client: Client, key: str, act: Callable[[Client], T]) -> T:
     except (redis.exceptions.MovedError, redis.ConnectionError):
         client.nodes_manager.initialize()  # it may have moved
         return act(client.get_node_from_key(key).redis_connection)
+
+
+def take_connection(client: Client, key: str) -> Any:
+    """Return a connection of one's own to the server that holds ``key``; `disconnect` it in the end.
+
+    Raises:
+        redis.RedisError: The server can't be reached.
+    """
+    return on_node(client, key, lambda node: node.connection_pool.get_connection())
+
+
+def find_servers_anew(client: Client) -> None:
+    """Note that a key may be with another server of a Cluster by now."""
+    if isinstance(client, _LazyCluster):
+        with suppress(redis.RedisError):  # whoever asks next is told
+            client.nodes_manager.initialize()
 
 
 def place_of(client: Client, key: str) -> str:

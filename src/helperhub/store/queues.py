@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from helperhub.store.bell import Bell
+from helperhub.store.bell import ring
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
 
@@ -131,7 +131,7 @@ class Queues:
             waiting = self.client.zrange(self.keys.at("idle", name), 0, -1)
         worker = name.removeprefix("worker:")
         for id_ in [worker] if worker != name else [raw.decode() for raw in waiting]:
-            Bell(self.client, self.keys, id_).ring()
+            ring(self.client, self.keys, id_)
         return True
 
 

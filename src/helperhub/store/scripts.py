@@ -170,10 +170,14 @@ class Scripts:
         will_wait: bool,
         waited: bool,
         free: int | None = None,
+        above: int = 0,
     ) -> Claimed:
-        """Take up to ``want`` executions, most urgent first; ``free`` of them, None is all, find a thread at once."""
+        """Take up to ``want`` executions, most urgent first; ``free`` of them, None is all, find a thread at once.
+
+        For the first ``above`` of the queues the bell is rung, for they are above what was read ahead before.
+        """
         free = want if free is None else free
-        answer = self._run("claim", worker, number, want, int(will_wait), int(waited), free, *queues)
+        answer = self._run("claim", worker, number, want, int(will_wait), int(waited), free, above, *queues)
         if answer[0] == -1:
             return Claimed(registered=False)
         pairs = zip(answer[2::2], answer[3::2], strict=True)

@@ -8,7 +8,8 @@
 -- ARGV[4]  1 = the worker will wait for its bell if there is nothing
 -- ARGV[5]  1 = the worker waited for its bell before this call
 -- ARGV[6]  how many threads are free: what they don't take at once is read ahead
--- ARGV[7..] queues, most urgent first
+-- ARGV[7]  how many of the queues are above work that was read ahead before and hasn't started
+-- ARGV[8..] queues, most urgent first
 -- Answer   {now ms, ms at which to ask again or 0, id, packed record, id, packed record, ...},
 --          or {-1} when the worker isn't registered (its lease was lost)
 -- Invariant: a claimed execution is in held:<worker> under this claim's number, and in no waiting set.
@@ -17,9 +18,12 @@ local worker, seq, want = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local held, about = P .. ':held:' .. worker, P .. ':worker:' .. worker
 -- A worker that holds a suspect, or empties its hands for one, looks again this soon, ms.
 local LOOK_AGAIN = 10
+local QUEUES = 8
+-- Whoever is idle is rung before those that are busy with lower work: their places in idle:<queue> are lower by this.
+local BUSY = 2 ^ 45
 if not redis.call('ZSCORE', P .. ':workers', worker) then return {-1} end
 
-for i = 7, #ARGV do
+for i = QUEUES, #ARGV do
   if not may_enqueue(ARGV[i]) then return redis.error_reply("NOPERM this user may not serve queue '" .. ARGV[i] .. "'") end
 end
 
@@ -36,9 +40,9 @@ if last[1] == seq then
 end
 
 if ARGV[5] == '1' then
-  for i = 7, #ARGV do redis.call('ZREM', P .. ':idle:' .. ARGV[i], worker) end
+  for i = QUEUES, #ARGV do redis.call('ZREM', P .. ':idle:' .. ARGV[i], worker) end
 end
-local paused = redis.call('SMISMEMBER', P .. ':paused', 'worker:' .. worker, unpack(ARGV, 7))
+local paused = redis.call('SMISMEMBER', P .. ':paused', 'worker:' .. worker, unpack(ARGV, QUEUES))
 local suspended = paused[1] == 1
 local free_threads = tonumber(ARGV[6])
 
@@ -117,8 +121,8 @@ end
 local function is_free()
   if last[3] and redis.call('HEXISTS', held, last[3]) == 1 then return false end
   local serving, suspects = {}, {}
-  for i = 7, #ARGV do
-    if paused[i - 5] == 0 then
+  for i = QUEUES, #ARGV do
+    if paused[i - QUEUES + 2] == 0 then
       serving[#serving + 1] = ARGV[i]
       suspects[#suspects + 1] = P .. ':suspects:' .. ARGV[i]
     end
@@ -142,14 +146,20 @@ local function is_free()
 end
 
 local free = not suspended and is_free()
-for i = 7, #ARGV do
+-- What is in the queues from ARGV[QUEUES] up to here passes what this worker has read ahead: it wants to know of it.
+local above = QUEUES - 1 + tonumber(ARGV[7])
+for i = QUEUES, #ARGV do
   local queue = ARGV[i]
   local promoted = promote_delayed(queue)
   -- The first of them is for this very worker.
   if limits then promoted = promoted + limits.wake(queue) end
   if free then promoted = promoted - 1 end
   if promoted > 0 then rings[queue] = (rings[queue] or 0) + promoted end
-  if free and paused[i - 5] == 0 then claim(queue) end
+  if free and paused[i - QUEUES + 2] == 0 then
+    local before = #claimed
+    claim(queue)
+    if #claimed > before and #claimed > free_threads then above = math.max(above, i - 1) end
+  end
   local look = limits and limits.next_look(queue)
   if look and (answer[2] == 0 or look < answer[2]) then answer[2] = look end
   local head = redis.call('ZRANGE', P .. ':delayed:' .. queue, 0, 0, 'WITHSCORES')
@@ -161,7 +171,9 @@ if #claimed > 0 then
 elseif not free and not suspended then
   answer[2] = now + LOOK_AGAIN
 elseif ARGV[4] == '1' and not suspended then
-  for i = 7, #ARGV do redis.call('ZADD', P .. ':idle:' .. ARGV[i], now, worker) end
+  above = 0
+  for i = QUEUES, #ARGV do redis.call('ZADD', P .. ':idle:' .. ARGV[i], now, worker) end
 end
+for i = QUEUES, above do redis.call('ZADD', P .. ':idle:' .. ARGV[i], now - BUSY, worker) end
 end_call()
 return answer
