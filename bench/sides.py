@@ -35,7 +35,7 @@ class Side:
 SIDES = {
     side.name: side
     for side in (
-        Side(OURS, "HelperHub", "bench.ours", "", jobs=60_000),
+        Side(OURS, "HelperHub", "bench.ours", "", processes=4, jobs=60_000),
         Side("dramatiq", "Dramatiq -p 2 -t 8", "bench.rivals.dramatiq", "dramatiq", jobs=16_000),
         Side(
             "dramatiq-tuned",

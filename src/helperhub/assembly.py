@@ -217,6 +217,8 @@ class Assembly:
         self.broker.close()
         if self._own_keeper is not None:
             self._own_keeper.stop()
+        for part in self.scripts.each:
+            part.line.close()
 
     def _about(self) -> dict[str, str]:
         """Return what this process says of itself once it is a worker process."""

@@ -228,7 +228,7 @@ class Claimer:
         threads = self._options.threads
         ahead = 0
         if 0.0 < self._mean_run_s < READ_AHEAD_S:
-            ahead = min(int(READ_AHEAD_S / self._mean_run_s), 8) * threads
+            ahead = min(int(READ_AHEAD_S / self._mean_run_s) * threads, max(8 * threads, 64))
         in_hand = self._in_hand + self._lane.elsewhere()
         credit = threads + ahead - in_hand
         # Ask for many at once rather than often: half of what is read ahead is enough to keep threads busy.

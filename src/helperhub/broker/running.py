@@ -40,11 +40,12 @@ def declare_helper(
     """
     declaration = helper.declaration
     spec = declaration.spec
+    log = logging.getLogger(f"helperhub.helper.{helper.name}")
 
     def run(payload: Any = None) -> Any:
         claimed = as_claimed(CurrentMessage.get_current_message())
         given = check_payload(helper, payload)
-        return helper.function(_build_context(broker, helper, claimed, given, settings, records))
+        return helper.function(_build_context(broker, helper, claimed, log, given, settings, records))
 
     run.__name__ = run.__qualname__ = helper.name
     run.__module__ = helper.function.__module__
@@ -76,11 +77,11 @@ def _build_context(
     broker: HelperHubBroker,
     helper: Helper,
     claimed: ClaimedMessage | None,
+    log: logging.Logger,
     payload: Any,
     settings: Any,
     records: Executions,
 ) -> Context[Any]:
-    log = logging.getLogger(f"helperhub.helper.{helper.name}")
     if claimed is None:
         return Context(helper=helper.name, payload=payload, settings=settings, log=log)
     record = claimed.record

@@ -18,7 +18,7 @@ _log = logging.getLogger("helperhub.settler")
 MAX_BATCH = 256
 #: While threads go on to more work, outcomes wait for each other: until there are this many, or this long.
 _ENOUGH = 16
-_LINGER_S = 0.003
+_LINGER_S = 0.005
 _T = TypeVar("_T")
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,12 +42,17 @@ class Fleet:
     settings: WorkerSettings
     _ready: dict[str, int] = field(default_factory=dict)
     _recycle_at: float = 0.0
+    #: Numbers of worker processes that are yet to be started.
+    _pending: deque[int] = field(default_factory=deque)
 
     def start(self, processes: int) -> None:
-        """Start this many worker processes."""
-        for number in range(1, processes + 1):
-            argv = (sys.executable, "-m", "helperhub", "worker-process")
-            self.children.start(ChildSpec(f"{_PREFIX}{number}", argv, self.environ, says_done=True))
+        """Start this many worker processes: as many as there are cores at once, each further one when one is ready.
+
+        Starting is work for a core: more at once would only all be ready later.
+        """
+        self._pending.extend(range(1, processes + 1))
+        for _ in range(min(processes, os.cpu_count() or 1)):
+            self._start_next()
 
     def look(self) -> list[ChildEvent]:
         """Wait a moment, renew leases, hand out the work of the dead; return what happened to any child."""
@@ -63,6 +70,7 @@ class Fleet:
                 board = Path(str(event.message["board"])) if event.message.get("board") else None
                 worker = str(event.message["worker_id"])
                 self.keeper.hold(worker, event.pid, board=board, kill=self.children.kill)
+                self._start_next()
             elif isinstance(event, ChildExited):
                 self._drop(event)
             elif isinstance(event, ChildRestarting):
@@ -70,6 +78,7 @@ class Fleet:
 
     def stop(self) -> None:
         """Stop the worker processes: they take nothing new and finish what runs, or hand it back."""
+        self._pending.clear()
         names = [name for name in self.children.pids if name.startswith(_PREFIX)]
         self.children.ask_to_stop(names, timeout=self._patience)
         while any(name in self.children.pids for name in names):
@@ -80,6 +89,12 @@ class Fleet:
         while self.keeper.has_dead and time.monotonic() < deadline:
             self.keeper.tick()
             time.sleep(_IDLE_LOOK_S)
+
+    def _start_next(self) -> None:
+        if self._pending:
+            argv = (sys.executable, "-m", "helperhub", "worker-process")
+            name = f"{_PREFIX}{self._pending.popleft()}"
+            self.children.start(ChildSpec(name, argv, self.environ, says_done=True))
 
     @property
     def _patience(self) -> timedelta:

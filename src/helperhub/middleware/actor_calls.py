@@ -116,7 +116,8 @@ class ActorCalls(Middleware):
             self._broker.board.kill_at(running.kill_at)
         with self._lock:
             self._running[thread] = running
-            self._some_run.set()
+            if not self._some_run.is_set():
+                self._some_run.set()
             if self._watching is None:
                 self._watching = threading.Thread(target=self._watch, name="helperhub-actor-calls", daemon=True)
                 self._watching.start()

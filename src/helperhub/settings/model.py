@@ -86,8 +86,9 @@ class _Section(BaseModel):
 class WorkerSettings(_Section):
     """Worker processes and what each takes at once."""
 
-    processes: int = Field(default=2, ge=1, le=256)
-    """Worker processes on this machine (count); also read from WORKER_COUNT."""
+    processes: int = Field(default=4, ge=1, le=256)
+    """Worker processes on this machine (count); also read from WORKER_COUNT. For work that computes, twice as many
+    as cores: while threads of one process take turns, another goes on."""
     threads: int = Field(default=8, ge=1, le=1024)
     """Executions that one worker process runs at once (count)."""
     queues: Names = []

@@ -170,6 +170,11 @@ def take_connection(client: Client, key: str) -> Any:
     return on_node(client, key, lambda node: node.connection_pool.get_connection())
 
 
+def make_connection(client: Client) -> Any:
+    """Return a connection of one's own to the only server, or None for a Cluster; it connects on first use."""
+    return None if isinstance(client, _LazyCluster) else client.connection_pool.make_connection()
+
+
 def find_servers_anew(client: Client) -> None:
     """Note that a key may be with another server of a Cluster by now."""
     if isinstance(client, _LazyCluster):

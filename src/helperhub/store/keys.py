@@ -33,7 +33,7 @@ of a shard live on one node and one script may touch any of them.
 | P:workers        | zset   | worker processes by the ms their lease ends           | till they leave or are reaped |
 | P:worker:<id>    | hash   | what a worker process says of itself                  | as its lease |
 | P:held:<id>      | hash   | executions in hand: id to the number of the claim     | as its lease |
-| P:idle:<queue>   | zset   | workers that wait for a bell, by when they asked      | till rung or reaped |
+| P:idle:<queue>   | zset   | workers to ring, by when they asked; the busy lowest  | till rung or reaped |
 | P:bell:<id>      | list   | one entry rings that worker                           | 5 s |
 | P:schedulers     | zset   | schedulers by when they were last heard of, ms        | for ever, pruned |
 | P:count:<queue>  | hash   | counters: enqueued, one per final state, wait and run ms | for ever |

@@ -31,6 +31,7 @@ from helperhub.store.calls import (
 )
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
+from helperhub.store.line import Line
 from helperhub.store.record import Record, pack, pack_record
 from helperhub.store.room import Room
 
@@ -82,6 +83,11 @@ class Scripts:
     room: Room | None = None
     assurance: Assurance | None = None
     absence: Absence = field(default_factory=Absence, compare=False)
+    line: Line = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Give it connections of its own."""
+        object.__setattr__(self, "line", Line(self.client))
 
     @property
     def each(self) -> tuple[Scripts, ...]:
@@ -110,8 +116,7 @@ class Scripts:
     def _run(self, name: str, *args: Any) -> Any:
         with store_errors():
             try:
-                # Not `evalsha`: what redis-py wraps around it costs 10 us.
-                return self.client.execute_command("EVALSHA", _digest(name), 1, self.keys.prefix, *args)
+                return self.line.call("EVALSHA", _digest(name), 1, self.keys.prefix, *args)
             except redis.exceptions.NoScriptError:
                 # EVAL and not SCRIPT LOAD: another SCRIPT FLUSH or restart may come between two calls.
                 return self.client.eval(load_script(name), 1, self.keys.prefix, *args)
