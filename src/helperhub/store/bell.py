@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from helperhub.store.connection import Client, find_servers_anew, store_errors, take_connection
+from helperhub.store.connection import Client, build_connection, find_servers_anew, store_errors
 from helperhub.store.keys import Keys
 
 #: One blocking read lasts so long, seconds; the next one shows whether the connection still lives.
@@ -96,8 +96,7 @@ class Bell:
         if self._listening is not None and time.monotonic() - self._since > _LOST_S:
             self._stop_listening()
         if self._listening is None:
-            connection = take_connection(self.client, self._key)
-            self._listening = connection
+            self._listening = build_connection(self.client, self._key)
             self._since = 0.0
         if not self._since:
             try:

@@ -161,18 +161,25 @@ def on_node(client: Client, key: str, act: Callable[[Client], T]) -> T:
         return act(client.get_node_from_key(key).redis_connection)
 
 
-def take_connection(client: Client, key: str) -> Any:
-    """Return a connection of one's own to the server that holds ``key``; `disconnect` it in the end.
+def build_connection(client: Client, key: str) -> Any:
+    """Return a connection of one's own to the server that holds ``key``; it connects on first use.
+
+    It isn't the pool's: that counts what it has made, and refuses from the hundredth on.
 
     Raises:
-        redis.RedisError: The server can't be reached.
+        redis.RedisError: It isn't known which server of a Cluster that is.
     """
-    return on_node(client, key, lambda node: node.connection_pool.get_connection())
+
+    def build(server: Client) -> Any:
+        pool = server.connection_pool
+        return pool.connection_class(**pool.connection_kwargs)
+
+    return on_node(client, key, build)
 
 
-def make_connection(client: Client) -> Any:
-    """Return a connection of one's own to the only server, or None for a Cluster; it connects on first use."""
-    return None if isinstance(client, _LazyCluster) else client.connection_pool.make_connection()
+def is_cluster(client: Client) -> bool:
+    """Return whether it is a Cluster's, which finds the server of each command by itself."""
+    return isinstance(client, _LazyCluster)
 
 
 def find_servers_anew(client: Client) -> None:

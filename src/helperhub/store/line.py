@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from helperhub.store.connection import Client, make_connection
+from helperhub.store.connection import Client, build_connection, is_cluster
 
 
 class Line:
@@ -22,6 +22,7 @@ class Line:
     def __init__(self, client: Client) -> None:
         """Prepare; a thread's first call connects. A Cluster's client sends everything itself."""
         self._client = client
+        self._passes_on = is_cluster(client)
         self._own = threading.local()
         self._all: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -31,35 +32,33 @@ class Line:
         Raises:
             redis.RedisError: There is none, or it is an error.
         """
+        if self._passes_on:
+            return self._client.execute_command(*command)
         connection = getattr(self._own, "connection", None)
         if connection is None or self._own.pid != os.getpid():
-            connection = make_connection(self._client)
-            if connection is None:
-                return self._client.execute_command(*command)
+            connection = build_connection(self._client, "")
             self._own.connection, self._own.pid = connection, os.getpid()
             self._all.add(connection)
         try:
             connection.send_command(*command)
             return connection.read_response()
+        except redis.exceptions.BusyLoadingError:
+            raise  # the connection is fine; who asks again at once learns no more
         except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError):
             # READONLY: after a failover the address may lead to another server.
-            self._drop(connection)
+            connection.disconnect()
             return self._client.execute_command(*command)
         except redis.ResponseError:
             raise
         except BaseException:
             # An interruption between question and answer: the next call must not read this one's answer.
-            self._drop(connection)
+            connection.disconnect()
             raise
 
     def close(self) -> None:
         """Close the connections of all threads; the next call of one opens another."""
         for connection in list(self._all):
             connection.disconnect()
-
-    def _drop(self, connection: Any) -> None:
-        self._own.connection = None
-        connection.disconnect()
 
 
 __all__ = ["Line"]

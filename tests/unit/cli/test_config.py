@@ -32,7 +32,7 @@ def test_config_show_tells_value_and_source_of_each_setting(
     settings = {row["variable"]: (row["value"], row["source"]) for row in json.loads(result.stdout)["settings"]}
     assert settings["HELPERHUB_WORKER__THREADS"] == ("3", "hub.env:2")
     assert settings["HELPERHUB_SCHEDULER__WINDOW"] == ("3h", "process environment")
-    assert settings["HELPERHUB_WORKER__PROCESSES"] == ("2", "default")
+    assert settings["HELPERHUB_WORKER__PROCESSES"] == ("4", "default")
 
 
 def test_later_env_file_wins(call: Call, tmp_path: Path) -> None:
