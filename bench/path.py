@@ -55,9 +55,7 @@ def build_thread(hub: Hub) -> WorkerThread:
     consumer.consumer = broker.consume("default")
     broker.intake.open("default")
     broker.claimer.join()
-    return WorkerThread(
-        broker=broker, consumers={"default": consumer}, work_queue=broker.intake, worker_timeout=100
-    )
+    return WorkerThread(broker=broker, consumers={"default": consumer}, work_queue=broker.intake, worker_timeout=100)
 
 
 def measure(hub: Hub, thread: WorkerThread) -> dict[str, float]:

@@ -23,6 +23,8 @@ from helperhub.store.scripts import Claimed, Scripts, Settlement
 _log = logging.getLogger("helperhub.claimer")
 #: Read ahead at most this much of recent run time (DESIGN, Processes).
 READ_AHEAD_S = 0.02
+#: Nor more executions than these, or eight a thread.
+MOST_AHEAD = 64
 #: While work of a lower queue is in hand that hasn't started, the higher ones are claimed from this often at most.
 LOOK_HIGHER_S = 0.003
 #: What was claimed and hasn't started after this goes back.
@@ -225,10 +227,9 @@ class Claimer:
 
     def _room(self) -> int:
         """Return how many executions are worth asking for."""
-        threads = self._options.threads
-        ahead = 0
-        if 0.0 < self._mean_run_s < READ_AHEAD_S:
-            ahead = min(int(READ_AHEAD_S / self._mean_run_s) * threads, max(8 * threads, 64))
+        threads, mean_s = self._options.threads, self._mean_run_s
+        # All threads together start as much in that time; of very short work, no more than one call brings.
+        ahead = min(int(READ_AHEAD_S * threads / mean_s), max(8 * threads, MOST_AHEAD)) if mean_s > 0.0 else 0
         in_hand = self._in_hand + self._lane.elsewhere()
         credit = threads + ahead - in_hand
         # Ask for many at once rather than often: half of what is read ahead is enough to keep threads busy.
