@@ -5,6 +5,7 @@ threads nor the interpreter lock (GIL) are in what is measured. The function doe
 Redis is in it. The smallest of several rounds is printed: what else runs on the machine only adds.
 """
 
+# ruff: noqa: SLF001 - it does by hand what the threads do
 from __future__ import annotations
 
 import logging
