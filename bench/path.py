@@ -34,8 +34,8 @@ def main() -> None:
     """Print microseconds an execution."""
     logging.disable(logging.WARNING)
     # Their threads would take part.
-    Claimer.begin_claiming = lambda self: None  # type: ignore[method-assign]
-    Settler.start = lambda self: None  # type: ignore[method-assign]
+    Claimer.begin_claiming = lambda _: None  # type: ignore[method-assign]
+    Settler.start = lambda _: None  # type: ignore[method-assign]
     with ServerForTests() as server:
         hub = build_hub([nothing], url=server.url, settings={"HELPERHUB_WORKER__SETTLE_WINDOW": "1000000"})
         hub.register()
