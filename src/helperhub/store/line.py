@@ -24,6 +24,7 @@ class Line:
         self._client = client
         self._passes_on = is_cluster(client)
         self._own = threading.local()
+        self._lock = threading.Lock()
         self._all: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def call(self, *command: Any) -> Any:
@@ -38,7 +39,8 @@ class Line:
         if connection is None or self._own.pid != os.getpid():
             connection = build_connection(self._client, "")
             self._own.connection, self._own.pid = connection, os.getpid()
-            self._all.add(connection)
+            with self._lock:
+                self._all.add(connection)
         try:
             connection.send_command(*command)
             return connection.read_response()
@@ -57,7 +59,9 @@ class Line:
 
     def close(self) -> None:
         """Close the connections of all threads; the next call of one opens another."""
-        for connection in list(self._all):
+        with self._lock:
+            connections = list(self._all)
+        for connection in connections:
             connection.disconnect()
 
 
