@@ -8,6 +8,10 @@
     |   `-- TooLarge                code "too_large"            2   payload over its size limit
     |-- NotFound                    code "not_found"            3   nothing has that name or id
     |-- Conflict                    code "conflict"             1   the state forbids it (already final, disabled)
+    |   `-- Outdated                code "outdated"             1   it was changed since the caller looked
+    |-- Unauthenticated             code "unauthenticated"      1   nobody knows who asks
+    |-- Forbidden                   code "forbidden"            1   who asks may not do this
+    |-- TooMany                     code "too_many"             1   he asks too often
     |-- QueueFull                   code "queue_full"           1   a bounded queue refuses
     |-- StoreError                  code "store"                69  Redis answered with an error
     |   |-- StoreUnavailable        code "store_unavailable"    69  Redis can't be reached, or not yet
@@ -30,12 +34,14 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "CorruptRecord",
+    "Forbidden",
     "HelperHubError",
     "InvalidHelper",
     "InvalidPayload",
     "InvalidSchedule",
     "NewerSchema",
     "NotFound",
+    "Outdated",
     "QueueFull",
     "ServerStartError",
     "StoreError",
@@ -43,6 +49,8 @@ __all__ = [
     "StoreRefused",
     "StoreUnavailable",
     "TooLarge",
+    "TooMany",
+    "Unauthenticated",
     "UntrustedRecord",
     "UsageError",
 ]
@@ -112,6 +120,41 @@ class Conflict(HelperHubError):
     """The state of things forbids what was asked."""
 
     code = "conflict"
+
+
+class Outdated(Conflict):
+    """What was to be changed was changed since the caller looked at it."""
+
+    code = "outdated"
+
+
+class Unauthenticated(HelperHubError):
+    """Nobody knows who asks: there is no key, or none that is valid."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(HelperHubError):
+    """Who asks is known, and may not do this."""
+
+    code = "forbidden"
+
+
+class TooMany(HelperHubError):
+    """Somebody asks too often.
+
+    Args:
+        message: What happened.
+        hint: What to do.
+        retry_after_s: When to ask again, seconds from now.
+    """
+
+    code = "too_many"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float = 1.0) -> None:
+        """Keep when to ask again."""
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class QueueFull(HelperHubError):

@@ -17,6 +17,8 @@ from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.janitor import Janitor, Janitors
 from helperhub.scheduler.promoter import Promoter
+from helperhub.services.api_keys import ApiKeys
+from helperhub.services.audit import Audit
 from helperhub.services.checks import Checks
 from helperhub.services.dead_letters import DeadLetters
 from helperhub.services.enqueueing import Enqueueing, EnqueueOptions
@@ -29,6 +31,8 @@ from helperhub.services.renewal import Renewal
 from helperhub.services.start import check_schema, check_server, check_shards
 from helperhub.services.why import Why
 from helperhub.settings import LoadedSettings, list_rules, load_settings
+from helperhub.store.api_keys import ApiKeys as ApiKeyStore
+from helperhub.store.audit import AuditStream
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.sharded_views import spread_workers
 from helperhub.store.workers import Workers as WorkerStore
@@ -63,7 +67,9 @@ class Hub(Assembly):
     @cached_property
     def helpers(self) -> Helpers:
         """List, show, enable, disable and update helpers."""
-        return Helpers(self.scripts, self.catalogue, self._planner, self.settings.timezone, self.limit_rules)
+        return Helpers(
+            self.scripts, self.catalogue, self._planner, self.settings.timezone, self.limit_rules, self.audit
+        )
 
     @cached_property
     def limit_rules(self) -> LimitRules:
@@ -73,13 +79,13 @@ class Hub(Assembly):
     @cached_property
     def plan(self) -> Plan:
         """See the look-ahead; skip, move or run one planned execution."""
-        return Plan(self.scripts, self.catalogue, self._record_of)
+        return Plan(self.scripts, self.catalogue, self._record_of, self.audit)
 
     @cached_property
     def executions(self) -> Executions:
         """List, show, cancel, replay and wait for executions."""
         expires = self._expires_after_of
-        return Executions(self.scripts, self.records, self._queue_store, self.plan, expires, self.envelopes)
+        return Executions(self.scripts, self.records, self._queue_store, self.plan, expires, self.envelopes, self.audit)
 
     @cached_property
     def why(self) -> Why:
@@ -89,7 +95,7 @@ class Hub(Assembly):
             limits=lambda: self.catalogue.read().limits(),
             queues=self._queue_store.stats,
             workers=self.workers.store.all,
-            now=lambda: from_ms(self.scripts.due(limit=1).now_ms),
+            now=self._redis_time,
         )
 
     @cached_property
@@ -105,13 +111,36 @@ class Hub(Assembly):
     @cached_property
     def queues(self) -> Queues:
         """See, pause, resume and purge queues."""
-        return Queues(self.scripts, self._queue_store, self.records, lambda: self.catalogue.read().rows)
+        helpers = lambda: self.catalogue.read().rows  # noqa: E731 - read when it is asked
+        return Queues(self.scripts, self._queue_store, self.records, helpers, self.audit)
 
     @cached_property
     def workers(self) -> Workers:
         """See, pause and resume worker processes."""
         stores = [WorkerStore(part.client, part.keys) for part in self.scripts.each]
-        return Workers(spread_workers(stores), self._queue_store)
+        return Workers(spread_workers(stores), self._queue_store, self.audit)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Note and read who did what."""
+        return Audit(AuditStream(self.scripts.client, self.scripts.keys))
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """Make, list, rotate, revoke and check API keys."""
+        store = ApiKeyStore(self.scripts.client, self.scripts.keys)
+        return ApiKeys(store, self.audit, self.settings.web.environment, self._redis_time)
+
+    def ping(self) -> None:
+        """Ask Redis whether it is there.
+
+        Raises:
+            StoreError: It isn't, or takes no new work.
+        """
+        self.scripts.due(limit=1)
+
+    def _redis_time(self) -> datetime:
+        return from_ms(self.scripts.due(limit=1).now_ms)
 
     def checks(self) -> Checks:
         """Return what ``helperhub doctor`` runs; loads the plugins."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +53,8 @@ class Call:
         """
         from helperhub.errors import StoreUnavailable  # noqa: PLC0415 - see load_settings
         from helperhub.hub import Hub, find_url  # noqa: PLC0415 - as above
+        from helperhub.model.access import Principal, Scope  # noqa: PLC0415 - as above
+        from helperhub.services.audit import act_as  # noqa: PLC0415 - as above
 
         loaded = self.load_settings()
         try:
@@ -61,6 +65,7 @@ class Call:
             url = _NO_REDIS
         hub = Hub(loaded, url)
         click.get_current_context().call_on_close(lambda: _close(hub))
+        act_as(Principal(f"person:{_user()}@{socket.gethostname()}", frozenset(Scope)))
         return hub
 
 
@@ -68,6 +73,13 @@ def current_call() -> Call:
     """Return the call that runs."""
     found: Call = click.get_current_context().ensure_object(Call)
     return found
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that no file knows
+        return "unknown"
 
 
 def _close(hub: Hub) -> None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "up": LazyCommand("helperhub.cli.processes:up", "Run everything on this machine.", _RUN),
     "worker": LazyCommand("helperhub.cli.processes:worker", "Run worker processes.", _RUN),
     "scheduler": LazyCommand("helperhub.cli.processes:scheduler", "Run a scheduler.", _RUN),
+    "web": LazyCommand("helperhub.cli.processes:web", "Serve the HTTP API.", _RUN),
     "worker-process": LazyCommand("helperhub.cli.processes:worker_process", "Run one worker process."),
     "helpers": LazyCommand("helperhub.cli.helpers:helpers", "List, show, pause, update, run helpers and more.", _SEE),
     "executions": LazyCommand(
@@ -31,6 +32,8 @@ COMMANDS = {
     "next": LazyCommand("helperhub.cli.next_times:next_times", "Show when a schedule would fire.", _SEE),
     "plugins": LazyCommand("helperhub.cli.plugins:plugins", "List what is installed, and what is broken.", _SETUP),
     "config": LazyCommand("helperhub.cli.config:config", "Show and check the settings.", _SETUP),
+    "keys": LazyCommand("helperhub.cli.keys:keys", "Make and revoke the keys of the HTTP API.", _SETUP),
+    "audit": LazyCommand("helperhub.cli.audit:audit", "See who did what.", _SETUP),
     "trust": LazyCommand("helperhub.cli.trust:trust", "Make and rotate the keys that sign work.", _SETUP),
     "doctor": LazyCommand("helperhub.cli.doctor:doctor", "Check Redis, plugins, clock and processes.", _SETUP),
 }

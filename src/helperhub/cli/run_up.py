@@ -1,4 +1,4 @@
-"""``helperhub up``: embedded server, scheduler and workers under one supervisor, and one line an outcome."""
+"""``helperhub up``: embedded server, scheduler, workers and HTTP under one supervisor, and one line an outcome."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from helperhub.supervise.children import Children, ChildSpec
 from helperhub.supervise.embedded import EmbeddedServer
 from helperhub.supervise.key_file import make_key_file
 
+_WEB = "web"
 _STOP_SCHEDULER = timedelta(seconds=5)
 _START = timedelta(seconds=60)
 _LOOK_AT_OUTCOMES_S = 0.5
@@ -86,11 +87,14 @@ class _Run:
         if self.demo is not None:
             self.demo.before_workers(self.hub)
         self.fleet.start(self.hub.settings.worker.processes)
+        if self.hub.settings.web.enabled:
+            argv = (sys.executable, "-m", "helperhub", "web")
+            self.children.start(ChildSpec(_WEB, argv, self.environ))
         _say(banner(self.hub, ready))
         code = self._watch(deadline)
         _say("Stopping: running executions may finish.")
         self.fleet.stop()
-        self.children.stop(["scheduler"], timeout=_STOP_SCHEDULER)
+        self.children.stop(["scheduler", _WEB], timeout=_STOP_SCHEDULER)
         self._tell_outcomes()
         _say(self.outcomes.summary())
         return code
@@ -113,8 +117,10 @@ class _Run:
     def _watch(self, deadline: float | None) -> int:
         looked_at = 0.0
         while not self.stopping.is_set() and (deadline is None or time.monotonic() < deadline):
-            if any(_is_bad(event) for event in self.fleet.look()):
+            events = self.fleet.look()
+            if any(_is_bad(event) for event in events):
                 return 78
+            _tell_of_web(events)
             if time.monotonic() - looked_at >= _LOOK_AT_OUTCOMES_S:
                 looked_at = time.monotonic()
                 self._tell_outcomes()
@@ -143,7 +149,15 @@ def _server(loaded: LoadedSettings) -> Iterator[str]:
 
 
 def _is_bad(event: ChildEvent) -> bool:
-    return isinstance(event, ChildExited) and event.then is AfterExit.BAD_CONFIGURATION
+    # Without HTTP the work goes on: another hub may have the port.
+    return isinstance(event, ChildExited) and event.then is AfterExit.BAD_CONFIGURATION and event.name != _WEB
+
+
+def _tell_of_web(events: Sequence[ChildEvent]) -> None:
+    for event in events:
+        if isinstance(event, ChildReady) and event.name == _WEB:
+            address = event.message.get("address")
+            _say(f"HTTP at {address}, described at {address}/docs; 'helperhub keys create' makes a key.")
 
 
 def _say(text: str) -> None:

@@ -106,6 +106,8 @@ _KINDS = {
     "planned": ("RW", "R", "RW"),
     "plan": ("RW", "R", "RW"),
     "marks": ("RW", "R", "RW"),
+    "apikeys": ("RW", "R", "RW"),
+    "audit": ("RW", "R", "RW"),
 }
 _COLUMN = {Role.SCHEDULER: 0, Role.WORKER: 1, Role.WEB: 2}
 #: Kinds of which one key is shared by all; the others have parts behind.
@@ -125,7 +127,7 @@ _SINGLE = frozenset(
             "cancel",
         ),
         *("rules", "inhand", "perqueue"),
-        *("synced", "shards", "meta", "rev", "catalogue", "overrides", "planned", "plan"),
+        *("synced", "shards", "meta", "rev", "catalogue", "overrides", "planned", "plan", "audit", "apikeys"),
     }
 )
 
@@ -190,7 +192,7 @@ def _parts(kind: str, role: Role, queues: Sequence[str]) -> list[tuple[str, ...]
     """Return the parts of the keys of one kind, as patterns."""
     if kind in _SINGLE:
         # ``plan`` is a key, and so is ``plan:<helper>``.
-        return [(kind,), (kind, "*")] if kind == "plan" else [(kind,)]
+        return [(kind,), (kind, "*")] if kind in ("plan", "apikeys") else [(kind,)]
     end = ("[sf]",) if kind in ("ended", "of") else ("*",) if kind in _DEEPER else ()
     names = queues if role is Role.WORKER and kind in BY_QUEUE and queues else ["*"]
     return [(kind, name, *end) for name in names]

@@ -59,7 +59,15 @@ class DeadLetters:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove dead letters; return how many there were."""
-        return sum(self.scripts.delete_dead(ids[start : start + _BATCH]) for start in range(0, len(ids), _BATCH))
+        deleted = 0
+        for start in range(0, len(ids), _BATCH):
+            chunk = list(ids[start : start + _BATCH])
+            found = self.scripts.delete_dead(chunk)
+            deleted += found
+            if found:
+                target = chunk[0] if len(chunk) == 1 else f"{found} dead letters"
+                self.executions.audit.note("dead.delete", target, before=chunk)
+        return deleted
 
     def delete_all(self, *, helper: str | None = None) -> int:
         """Remove all dead letters, or a helper's; return how many there were."""

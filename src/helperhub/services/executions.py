@@ -17,6 +17,7 @@ from helperhub.errors import Conflict, CorruptRecord, NotFound, UntrustedRecord
 from helperhub.model.execution import Execution, Status, Trigger
 from helperhub.model.helper import split_key
 from helperhub.model.identity import new_execution_id
+from helperhub.services.audit import Audit
 from helperhub.services.plan import Plan
 from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
@@ -71,6 +72,7 @@ class Executions:
     expires_after_of: Callable[[str], timedelta | None]
     #: Checks what the old execution was given, and signs it for the new one.
     envelopes: Envelopes
+    audit: Audit
 
     def find(self, wanted: ExecutionFilter, *, limit: int) -> list[Execution]:
         """Return executions, newest first: running, waiting, then finished. Planned ones are in the plan."""
@@ -148,6 +150,7 @@ class Executions:
             status = self.get(execution_id).status.value
             message = f"'{execution_id}' is over: {status}."
             raise Conflict(message)
+        self.audit.note("execution.cancel", execution_id, after=code, reason=reason)
         return code
 
     def replay(self, ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -171,6 +174,7 @@ class Executions:
                 if code == -2:
                     raise _unknown(old)
                 done.append((old, new))
+            self._note_replays(done[-len(chunk) :])
         return done
 
     def replay_all(self, ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -182,8 +186,15 @@ class Executions:
                 with contextlib.suppress(NotFound, CorruptRecord):
                     replays.append(self._copy(old))
             answers = self.scripts.replay(replays)
-            done += [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
+            put_back = [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
+            self._note_replays(put_back)
+            done += put_back
         return done
+
+    def _note_replays(self, pairs: Sequence[tuple[str, str]]) -> None:
+        if pairs:
+            target = pairs[0][0] if len(pairs) == 1 else f"{len(pairs)} executions"
+            self.audit.note("execution.replay", target, after=dict(pairs))
 
     def _copy(self, execution_id: str) -> tuple[str, str, Record]:
         """Return the old id, a new one, and the record that the new one gets."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helperhub.errors import NotFound
+from helperhub.services.audit import Audit
 from helperhub.store.executions import Executions
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.queues import QueueStats
@@ -25,12 +26,14 @@ class Queues:
         store: Depths, counters, pauses.
         records: For what waits behind a running execution.
         helpers: Tells all helpers and instances.
+        audit: Where changes are noted.
     """
 
     scripts: Scripts
     store: QueueStore
     records: Executions
     helpers: Callable[[], Iterable[str]]
+    audit: Audit
 
     def all(self) -> list[QueueStats]:
         """Return every queue ever used."""
@@ -44,6 +47,7 @@ class Queues:
         """
         self._check(name)
         self.store.pause(name)
+        self.audit.note("queue.pause", name)
 
     def resume(self, name: str) -> bool:
         """Claim from a queue again; False if it wasn't paused.
@@ -52,7 +56,10 @@ class Queues:
             NotFound: No queue has that name.
         """
         self._check(name)
-        return self.store.resume(name)
+        resumed = self.store.resume(name)
+        if resumed:
+            self.audit.note("queue.resume", name)
+        return resumed
 
     def purge(self, name: str, *, reason: str = "") -> int:
         """Cancel all that waits in a queue, never dead letters; return how many.
@@ -69,6 +76,7 @@ class Queues:
             found = self.scripts.purge(name, limit=_BATCH, reason=why)
             purged += found
             if found < _BATCH:
+                self.audit.note("queue.purge", name, after={"cancelled": purged}, reason=reason)
                 return purged
 
     def _check(self, name: str) -> None:
@@ -84,6 +92,7 @@ class Workers:
 
     store: WorkerStore
     queues: QueueStore
+    audit: Audit
 
     def all(self) -> list[dict[str, Any]]:
         """Return every registered worker process as a document."""
@@ -97,6 +106,7 @@ class Workers:
         """
         self._check(worker)
         self.queues.pause(f"worker:{worker}")
+        self.audit.note("worker.pause", worker)
 
     def resume(self, worker: str) -> bool:
         """Let a worker process claim again; False if it wasn't paused.
@@ -105,7 +115,10 @@ class Workers:
             NotFound: No worker process has that id.
         """
         self._check(worker)
-        return self.queues.resume(f"worker:{worker}")
+        resumed = self.queues.resume(f"worker:{worker}")
+        if resumed:
+            self.audit.note("worker.resume", worker)
+        return resumed
 
     def _check(self, worker: str) -> None:
         if worker not in {state.id for state in self.store.all()}:

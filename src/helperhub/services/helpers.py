@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from helperhub.scheduler.planner import Planner
 from helperhub.schedules.due_times import next_due
 from helperhub.schedules.notation import check_schedule, describe, schedule_to_dict
 from helperhub.schedules.spec_document import limits_to_document, override_to_document, spec_to_document
+from helperhub.services.audit import Audit
 from helperhub.services.helper_updates import (
     HelperUpdate,
     check_limits,
@@ -29,6 +29,7 @@ from helperhub.services.helper_updates import (
     with_override,
 )
 from helperhub.services.limits import LimitRules
+from helperhub.services.versions import version_key
 from helperhub.store.catalogue import OVERRIDE, SPEC, Catalogue, CatalogueRow, Snapshot
 from helperhub.store.scripts import Scripts, SpecChange
 from helperhub.trust.signing import Signatures
@@ -38,23 +39,6 @@ _KEEP, _RENEW, _STOP = "keep", "renew", "stop"
 _TRIES = 20
 #: A changed spec that differs in one of these is planned anew.
 _PLANNED_FIELDS = ("schedules", "enabled")
-#: A version's release, stage and the stage's number.
-_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)?[-_.]?(?:([a-zA-Z]+)[-_.]?(\d+)?)?")
-_FINAL = 4
-_STAGES = {
-    "dev": 0,
-    "a": 1,
-    "alpha": 1,
-    "b": 2,
-    "beta": 2,
-    "c": 3,
-    "rc": 3,
-    "pre": 3,
-    "preview": 3,
-    "post": 5,
-    "rev": 5,
-    "r": 5,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +71,7 @@ class Helpers:
     planner: Planner
     default_tz: str
     limit_rules: LimitRules
+    audit: Audit
 
     @property
     def signatures(self) -> Signatures:
@@ -100,6 +85,23 @@ class Helpers:
         return [
             self._document(row, planned.get(name), limits[split_key(name)[0]]) for name, row in snapshot.rows.items()
         ]
+
+    def page(self, *, after: str, limit: int, wanted: Callable[[str, str], bool]) -> tuple[list[dict[str, Any]], bool]:
+        """Return a page of helpers and instances as documents, by name, and whether more follow.
+
+        Args:
+            after: Only names after this one.
+            limit: At most so many.
+            wanted: Tells by name and queue whether one is wanted.
+        """
+        snapshot = self.catalogue.read()
+        rows = snapshot.rows
+        names = [name for name in sorted(rows) if name > after and wanted(name, rows[name].spec.queue)]
+        planned, limits = self.catalogue.next_due(), snapshot.limits()
+        shown = names[:limit]
+        return [self._document(rows[name], planned.get(name), limits[split_key(name)[0]]) for name in shown], len(
+            names
+        ) > limit
 
     def show(self, helper: str) -> dict[str, Any]:
         """Return one helper as a document.
@@ -130,7 +132,7 @@ class Helpers:
         Raises:
             NotFound: No helper has that name.
         """
-        return self.update(helper, HelperUpdate(enabled=True), reason=reason)
+        return self.update(helper, HelperUpdate(enabled=True), reason=reason, action="helper.enable")
 
     def disable(self, helper: str, *, reason: str = "") -> HelperChange:
         """Remove the helper's future due times and plan no more; history stays.
@@ -138,7 +140,7 @@ class Helpers:
         Raises:
             NotFound: No helper has that name.
         """
-        return self.update(helper, HelperUpdate(enabled=False), reason=reason)
+        return self.update(helper, HelperUpdate(enabled=False), reason=reason, action="helper.disable")
 
     def pause(self, helper: str, *, reason: str = "") -> HelperChange:
         """Start nothing of the helper, with all its instances; planning goes on, and what is due waits.
@@ -147,7 +149,7 @@ class Helpers:
             NotFound: No helper has that name.
             UsageError: It is an instance.
         """
-        return self.update(helper, HelperUpdate(paused=True), reason=reason)
+        return self.update(helper, HelperUpdate(paused=True), reason=reason, action="helper.pause")
 
     def resume(self, helper: str, *, reason: str = "") -> HelperChange:
         """Start executions of a helper that was paused again, at once.
@@ -156,9 +158,18 @@ class Helpers:
             NotFound: No helper has that name.
             UsageError: It is an instance.
         """
-        return self.update(helper, HelperUpdate(paused=False), reason=reason)
+        return self.update(helper, HelperUpdate(paused=False), reason=reason, action="helper.resume")
 
-    def update(self, helper: str, update: HelperUpdate, *, reason: str = "", create: bool = False) -> HelperChange:
+    def update(
+        self,
+        helper: str,
+        update: HelperUpdate,
+        *,
+        reason: str = "",
+        create: bool = False,
+        action: str = "helper.update",
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> HelperChange:
         """Change a helper at run time, beside its spec, and plan anew what that changes.
 
         Args:
@@ -166,26 +177,66 @@ class Helpers:
             update: What to change.
             reason: Why, in the operator's words; kept.
             create: Make the instance if it doesn't exist; its helper must.
+            action: What the audit calls it.
+            check: Is given the helper's document as it is when the change is made, and raises to prevent it.
 
         Raises:
             NotFound: No helper has that name.
             UsageError: A value is out of range.
         """
+        limited = self._check_update(helper, update)
+        changed_at = from_ms(self.scripts.due(limit=1).now_ms)
+        before: dict[str, Any] = {}
+
+        def change(row: CatalogueRow) -> tuple[str, HelperSpec]:
+            if check is not None:
+                check(self.show(helper))
+            override = updated_override(row.override or Override(), update, reason, changed_at)
+            check_limits(helper, row.spec, update)
+            after = with_override(row, override)  # raises before anything is written
+            before["override"] = override_to_document(row.override) if row.override else None
+            before["next"] = override_to_document(override)
+            text = orjson.dumps(before["next"]).decode()
+            return self.signatures.sign_text(OVERRIDE, helper, text), after
+
+        made = self._write(lambda snapshot: row_to_change(snapshot, helper, create=create, limited=limited), change)
+        self.audit.note(action, helper, before=before["override"], after=before["next"], reason=reason)
+        return made
+
+    def preview(self, helper: str, update: HelperUpdate, *, create: bool = False, count: int = 10) -> dict[str, Any]:
+        """Return the next due times as they are and as they would be after an update, which isn't made.
+
+        Raises:
+            NotFound: No helper has that name.
+            UsageError: A value is out of range.
+        """
+        limited = self._check_update(helper, update)
+        row = row_to_change(self.catalogue.read(), helper, create=create, limited=limited)
+        now = from_ms(self.scripts.due(limit=1).now_ms)
+        override = updated_override(row.override or Override(), update, "", now)
+        check_limits(helper, row.spec, update)
+        after = with_override(row, override)
+        return {
+            "helper": helper,
+            "dry_run": True,
+            "before": self._next_times(row.spec, now, count),
+            "after": self._next_times(after, now, count),
+        }
+
+    def _check_update(self, helper: str, update: HelperUpdate) -> bool:
+        """Refuse what can't hold; return whether limits are changed."""
         for name, schedule in (update.schedules or {}).items():
             check_schedule(schedule, default_tz=self.default_tz, subject=f"Schedule '{name or helper}'")
         limited = bool(update.limits) or update.paused is not None
         if limited:
             refuse_instance(helper)
-        changed_at = from_ms(self.scripts.due(limit=1).now_ms)
+        return limited
 
-        def change(row: CatalogueRow) -> tuple[str, HelperSpec]:
-            override = updated_override(row.override or Override(), update, reason, changed_at)
-            check_limits(helper, row.spec, update)
-            after = with_override(row, override)  # raises before anything is written
-            text = orjson.dumps(override_to_document(override)).decode()
-            return self.signatures.sign_text(OVERRIDE, helper, text), after
-
-        return self._write(lambda snapshot: row_to_change(snapshot, helper, create=create, limited=limited), change)
+    def _next_times(self, spec: HelperSpec, after: datetime, count: int) -> list[str]:
+        if not spec.enabled:
+            return []
+        each = [next_due(s, after=after, default_tz=self.default_tz, count=count) for s in spec.schedules.values()]
+        return [to_rfc3339(at) for at in sorted(at for times in each for at in times)[:count]]
 
     def reset(self, helper: str) -> HelperChange:
         """Drop what operators changed: the spec holds again. An instance that an operator made goes.
@@ -197,10 +248,15 @@ class Helpers:
         """
         if helper in self.catalogue.read().unreadable:
             self.scripts.register([SpecChange(helper, override="-")], revision=None)
-        return self._write(
-            lambda snapshot: row_to_change(snapshot, helper, create=False, limited=True),
-            lambda row: ("-", row.declared or replace(row.spec, enabled=False)),
-        )
+        dropped: dict[str, Any] = {}
+
+        def drop(row: CatalogueRow) -> tuple[str, HelperSpec]:
+            dropped["override"] = override_to_document(row.override) if row.override else None
+            return "-", row.declared or replace(row.spec, enabled=False)
+
+        made = self._write(lambda snapshot: row_to_change(snapshot, helper, create=False, limited=True), drop)
+        self.audit.note("helper.reset", helper, before=dropped["override"])
+        return made
 
     def register(
         self,
@@ -334,13 +390,4 @@ class Helpers:
         return min((times[0] for times in each if times), default=None)
 
 
-def version_key(version: str) -> tuple[tuple[int, ...], int, int]:
-    """Return what versions are compared by, as PEP 440 orders them: ``1.10`` is above ``1.10rc1``, above ``1.9``."""
-    release, stage, number = _VERSION.match(version).groups()  # type: ignore[union-attr]  # it matches anything
-    numbers = [int(part) for part in (release or "0").split(".")]
-    while len(numbers) > 1 and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers), _STAGES.get((stage or "").lower(), _FINAL), int(number or 0)
-
-
-__all__ = ["HelperChange", "HelperUpdate", "Helpers", "unknown_helper", "version_key"]
+__all__ = ["HelperChange", "HelperUpdate", "Helpers", "unknown_helper"]

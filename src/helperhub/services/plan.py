@@ -13,6 +13,7 @@ from helperhub.model.helper import split_key
 from helperhub.model.identity import PlannedId, parse_planned_id
 from helperhub.model.instant import epoch_ms, from_ms, to_rfc3339
 from helperhub.scheduler.records import RecordOf
+from helperhub.services.audit import Audit
 from helperhub.store.catalogue import Catalogue, CatalogueRow, PlannedRow
 from helperhub.store.record import read_execution
 from helperhub.store.scripts import Scripts
@@ -40,6 +41,7 @@ class Plan:
     scripts: Scripts
     catalogue: Catalogue
     record_of: RecordOf
+    audit: Audit
 
     def upcoming(self, *, helper: str | None = None, limit: int | None = None) -> list[Execution]:
         """Return planned executions in order of due time, then priority.
@@ -119,6 +121,8 @@ class Plan:
         due = self.scripts.mark_plan(planned.helper, planned.slot, action, due_ms=due_ms, reason=reason, record=record)
         if due == -1:
             raise _not_planned(execution_id)
+        after = {"due_at": to_rfc3339(from_ms(due))} if due else None
+        self.audit.note(f"plan.{action}", execution_id, after=after, reason=reason)
         return PlanChange(execution_id, from_ms(due) if due else None)
 
     def _execution(self, row: CatalogueRow, planned: PlannedRow) -> Execution:

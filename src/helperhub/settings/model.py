@@ -233,6 +233,44 @@ class EncryptionSettings(_Section):
     'helper=id:base64' parted by commas, as 'helperhub trust derive --encryption' prints them."""
 
 
+class WebSettings(_Section):
+    """The HTTP server: API, webhooks, metrics."""
+
+    enabled: bool = True
+    """Whether 'helperhub up' serves HTTP too (true or false)."""
+    host: str = "127.0.0.1"
+    """Address to listen at. Anything but loopback is refused as long as there is no API key."""
+    port: int = Field(default=8420, ge=0, le=65535)
+    """Port to listen at; 0 takes any that is free."""
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$")
+    """Path under which a proxy serves it, such as /hub; empty for none."""
+    allowed_hosts: Names = []
+    """Names that requests may be for (parted by commas, or a JSON list), beside loopback and HOST; * allows any."""
+    proxies: Names = []
+    """Addresses of proxies whose X-Forwarded-For and -Proto are believed (parted by commas, or a JSON list)."""
+    open_reads: bool = False
+    """true lets everybody read who reaches the server, without a key (true or false)."""
+    environment: str = Field(default="live", pattern=r"^[a-z0-9]{1,12}$")
+    """Word in new API keys that tells hubs apart, such as live or test: hh_live_..."""
+    rate: int = Field(default=6000, ge=1)
+    """Most requests of one key (count a minute), in each web process."""
+    failures: int = Field(default=20, ge=1)
+    """Wrong keys from one address (count a minute) before it has to wait, in each web process."""
+    max_body: int = Field(default=1_048_576, ge=1024, le=67_108_864)
+    """Largest body of a request (bytes)."""
+    patience: Span = timedelta(seconds=15)
+    """How long a request's head, and then its body, may take to arrive (duration)."""
+    max_connections: int = Field(default=1000, ge=1)
+    """Connections served at once (count); further ones are answered 503."""
+    spool: bool = False
+    """Whether webhooks and runs are kept on disk in HELPERHUB_DATA_DIR, and answered 202, while Redis is away (true
+    or false); else they are answered 503."""
+    tls_cert: Path | None = None
+    """Certificate chain (path, PEM) to speak TLS with; empty means plain HTTP, for a proxy that does."""
+    tls_key: Path | None = None
+    """Its private key (path, PEM); empty means that it is in the same file."""
+
+
 class LogSettings(_Section):
     """Logs, on stderr."""
 
@@ -287,6 +325,7 @@ class Settings(BaseSettings):
     signing: SigningSettings = SigningSettings()
     encryption: EncryptionSettings = EncryptionSettings()
     on_failure: OnFailureSettings = OnFailureSettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     sentry_dsn: SecretStr | None = None
     """Sentry project that gets the errors of executions that were given up on (URL with its key); also read from

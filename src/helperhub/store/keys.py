@@ -59,8 +59,11 @@ of a shard live on one node and one script may touch any of them.
 | P:plan           | zset   | helpers by their next due ms                          | while anything is planned |
 | P:plan:<helper>  | zset   | slots (``[#schedule]@stamp``) by due ms               | till due |
 | P:marks:<helper> | hash   | slot to what was decided, ``skip|move|done|held:due:why`` | till its time is past |
+| P:apikeys        | hash   | id of an API key to what it may do and a digest, JSON | till revoked |
+| P:apikeys:used   | hash   | id of an API key to when it was used last, ms         | with the key |
+| P:audit          | stream | who did what, before and after, JSON                  | the newest 100,000 |
 
-Catalogue, revision, workers and schedulers live in shard 0 only.
+Catalogue, revision, workers, schedulers, API keys and audit live in shard 0 only.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from helperhub.errors import StoreError
+from helperhub.errors import StoreError, StoreUnavailable
 from helperhub.store.connection import build_client, store_errors
 from helperhub.supervise.embedded import die_with_parent, find_binary
 
@@ -144,8 +144,14 @@ class Nodes:
 
 
 def follows(replica: Node) -> bool:
-    """Return whether a replica has all that its primary has."""
-    return bool(replica.ask("INFO", "replication").get("master_link_status") == "up")
+    """Return whether a replica has all that its primary has.
+
+    One that can't be asked doesn't: a Sentinel that tells a server whom to follow ends all its connections.
+    """
+    try:
+        return bool(replica.ask("INFO", "replication").get("master_link_status") == "up")
+    except StoreUnavailable:
+        return False
 
 
 def free_port() -> int:

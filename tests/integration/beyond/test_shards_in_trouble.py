@@ -132,7 +132,8 @@ def _make_suspect(hub: Hub, execution_id: str) -> None:
     part.reap([Gone("victim", "SIGSEGV")])
 
 
-@pytest.mark.timeout(90)
+# More than all that it waits for: else a slow machine shows up as a time-out that names nothing.
+@pytest.mark.timeout(180)
 def test_shard_0_being_down_stops_planning_and_not_the_others_work() -> None:
     with ClusterForTests() as cluster:
         hub = open_hub(cluster, spread_name(cluster), TICKS, HELPERHUB_WORKER__LEASE="1h")

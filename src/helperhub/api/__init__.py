@@ -1,0 +1,1 @@
+"""The HTTP API: routes over `services`, and what guards them. Imported by nobody but its entry points."""

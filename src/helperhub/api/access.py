@@ -1,0 +1,158 @@
+"""Who may call a route: each names its scope, and one that names none is refused when the app is built."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from helperhub.api.problems import Problem, ValidationProblem
+from helperhub.api.throttle import Throttle
+from helperhub.errors import Forbidden, Unauthenticated
+from helperhub.model.access import NOBODY, Principal, Scope
+from helperhub.services.api_keys import ApiKeys
+from helperhub.services.audit import act_as
+
+#: The scope of a route that needs no key.
+PUBLIC = "public"
+#: OpenAPI's extension in which a route names its scope; ``x-whole`` says that narrowed keys are refused.
+SCOPE = "x-scope"
+_WHOLE = "x-whole"
+_KNOWN = frozenset({PUBLIC, *Scope})
+_NO_KEY = "This needs a key."
+_SEND_ONE = "Send it as 'Authorization: Bearer hh_...'; 'helperhub keys create' makes one."
+
+
+class Guard:
+    """Checks the key of each request against what its route needs.
+
+    Args:
+        keys: Checks keys.
+        throttle: Counts each key's requests, and each address's failures.
+        open_reads: Whether reading needs no key.
+    """
+
+    def __init__(self, keys: ApiKeys, throttle: Throttle, *, open_reads: bool) -> None:
+        """Keep them."""
+        self._keys = keys
+        self._throttle = throttle
+        self._open_reads = open_reads
+
+    async def __call__(self, request: Request) -> None:
+        """Let the request pass, and let its caller be who acts; FastAPI calls this before each route.
+
+        Raises:
+            Unauthenticated: There is no key, or none that is valid.
+            Forbidden: The key may not do this.
+            TooMany: The key asks too often, or the address has shown too many wrong keys.
+            StoreError: Redis can't be asked about the key.
+        """
+        route = request.scope["route"]
+        extra = route.openapi_extra or {}
+        needed = str(extra.get(SCOPE))
+        if needed == PUBLIC:
+            return
+        if needed not in _KNOWN:  # `scopes_of` has refused such an app
+            message = f"Nobody may call {route.path}: it names no scope."
+            raise Forbidden(message)
+        caller = await self._find_caller(request, Scope(needed))
+        if not caller.may(Scope(needed)):
+            message = f"{caller.note or caller.name} may {', '.join(sorted(caller.scopes))}; this needs {needed}."
+            raise Forbidden(message, hint="Use another key, or make one with that scope.")
+        if extra.get(_WHOLE) and caller.is_narrowed:
+            message = f"{caller.note or caller.name} is for some helpers or queues only; this is of the whole hub."
+            raise Forbidden(message, hint="Use a key that isn't narrowed.")
+        request.state.caller = caller
+        act_as(caller)
+
+    async def _find_caller(self, request: Request, needed: Scope) -> Principal:
+        address = request.client.host if request.client else ""
+        self._throttle.check_failures(address)
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        if not text:
+            if self._open_reads and needed is Scope.READ:
+                return NOBODY
+            raise Unauthenticated(_NO_KEY, hint=_SEND_ONE)
+        if kind.lower() != "bearer":
+            message = f"'{kind[:20]}' isn't a way to show a key here."
+            raise Unauthenticated(message, hint=_SEND_ONE)
+        try:
+            # The address alone proves nothing; whoever holds a key has it checked each time, so that
+            # revoking it counts at once.
+            caller = await run_in_threadpool(self._keys.check, text.strip())
+        except Unauthenticated:
+            self._throttle.note_failure(address)
+            raise
+        self._throttle.check_rate(caller.name)
+        return caller
+
+
+def caller_of(request: Request) -> Principal:
+    """Return who asks, as the guard found."""
+    found: Principal = request.state.caller
+    return found
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+
+
+def build_router(prefix: str, tag: str) -> APIRouter:
+    """Return a router for one noun."""
+    return APIRouter(prefix=prefix, tags=[tag])
+
+
+def needs(scope: Scope | str, *, whole: bool = False, **more: Any) -> dict[str, Any]:
+    """Return the options of a route that needs ``scope``, for its decorator: its access, and its error shapes.
+
+    Args:
+        scope: A scope, or `PUBLIC`.
+        whole: It is of the whole hub: keys that are narrowed to helpers or queues may not.
+        more: More options of the decorator.
+    """
+    extra: dict[str, Any] = {SCOPE: str(scope), _WHOLE: whole}
+    if scope == PUBLIC:
+        extra["security"] = []
+    shapes: dict[int | str, dict[str, Any]] = {422: {"model": ValidationProblem}, 503: {"model": Problem}}
+    if scope != PUBLIC:
+        shapes |= {401: {"model": Problem}, 403: {"model": Problem}, 429: {"model": Problem}}
+    shapes |= {status: {"model": Problem} for status in more.pop("errors", ())}
+    for status, shape in shapes.items():
+        shape["description"] = _DESCRIPTIONS[int(status)]
+        schema = {"$ref": f"#/components/schemas/{shape['model'].__name__}"}
+        shape["content"] = {"application/problem+json": {"schema": schema}}
+    return {"openapi_extra": extra, "responses": shapes, **more}
+
+
+_DESCRIPTIONS = {
+    400: "The request can't be understood.",
+    401: "There is no key, or none that is valid.",
+    403: "The key may not do this.",
+    404: "Nothing has that name or id.",
+    409: "The state of things forbids it.",
+    412: "It was changed since the caller looked.",
+    413: "It is too large.",
+    422: "The request doesn't fit its schema.",
+    429: "Too many requests.",
+    503: "Redis can't be reached, or takes no new work.",
+}
+
+
+def scopes_of(app: FastAPI) -> dict[tuple[str, str], str]:
+    """Return which scope, or `PUBLIC`, each route of ``app`` needs, by method and path.
+
+    Raises:
+        ValueError: One names none.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for route in iter_route_contexts(app.routes):
+        if not isinstance(route.original_route, APIRoute):
+            continue
+        scope = (route.original_route.openapi_extra or {}).get(SCOPE)
+        for method in route.methods or ():
+            if scope not in _KNOWN:
+                message = f"{method} {route.path} names no scope"
+                raise ValueError(message)
+            found[method, str(route.path)] = str(scope)
+    return found

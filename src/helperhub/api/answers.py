@@ -1,0 +1,59 @@
+"""Answers as JSON, and pages of lists with the cursor to the next one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Query, Response
+
+from helperhub.errors import UsageError
+
+MOST_OF_A_PAGE = 500
+Limit = Annotated[int, Query(ge=1, le=MOST_OF_A_PAGE, description="At most so many.")]
+DryRun = Annotated[bool, Query(description="Change nothing; show what would be.")]
+Cursor = Annotated[
+    str | None, Query(max_length=1000, description="The `next_cursor` of the page before; none for the first page.")
+]
+
+
+def as_json(document: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``document`` as a response."""
+    return Response(orjson.dumps(document, default=str), status, headers, "application/json")
+
+
+def etag_of(document: Any) -> str:
+    """Return the entity tag of a document (RFC 9110, 8.8.3): it changes when the document does."""
+    raw = orjson.dumps(document, default=str, option=orjson.OPT_SORT_KEYS)
+    return f'"{hashlib.sha256(raw).hexdigest()[:24]}"'
+
+
+def write_cursor(place: Mapping[str, Any]) -> str:
+    """Return ``place`` as a cursor."""
+    return base64.urlsafe_b64encode(orjson.dumps(dict(place))).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, *names: str) -> dict[str, Any]:
+    """Return the place that a cursor names; empty for the first page.
+
+    Args:
+        cursor: What `write_cursor` returned.
+        names: The members that it must have.
+
+    Raises:
+        UsageError: It isn't a cursor of this list.
+    """
+    if cursor is None:
+        return {}
+    try:
+        place = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        place = None
+    if not isinstance(place, dict) or set(place) != set(names):
+        message = "That is no cursor of this list."
+        raise UsageError(message, hint="Give the 'next_cursor' of the page before as it stands.")
+    return place

@@ -1,0 +1,97 @@
+"""The HTTP app: its middleware, outermost first, and its routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.security import HTTPBearer
+from starlette.middleware import Middleware
+
+from helperhub import __version__
+from helperhub.api import problems
+from helperhub.api.access import PUBLIC, SCOPE, Guard, scopes_of
+from helperhub.api.problems import Problem, ValidationProblem
+from helperhub.api.routes.audit import build_audit_routes
+from helperhub.api.routes.health import build_health_routes
+from helperhub.api.routes.helpers import build_helper_routes
+from helperhub.api.routes.keys import build_key_routes
+from helperhub.api.routes.plan import build_plan_routes
+from helperhub.api.routes.queues import build_queue_routes, build_worker_routes
+from helperhub.api.shield import LOOPBACK_NAMES, Shield
+from helperhub.api.throttle import Throttle
+from helperhub.hub import Hub
+
+API = "/api/v1"
+_ABOUT = """\
+Everything that the command line does, over HTTP.
+
+Send a key as `Authorization: Bearer hh_...`; `helperhub keys create` makes one. `x-scope` at each route says which
+scope it needs: `read`, `run`, `manage` (also reads and runs) or `admin` (everything). Errors are RFC 9457 problem
+details, and say what to do. Times are RFC 3339 in UTC, durations have a unit (`30s`, `5m`, `2h`).
+"""
+
+
+def build_app(hub: Hub) -> FastAPI:
+    """Return the app that serves ``hub``.
+
+    Raises:
+        ValueError: A route doesn't say who may call it.
+    """
+    web = hub.settings.web
+    throttle = Throttle(per_minute=web.rate, failures_per_minute=web.failures)
+    guard = Guard(hub.api_keys, throttle, open_reads=web.open_reads)
+    hosts = {*LOOPBACK_NAMES, web.host, *web.allowed_hosts}
+    app = FastAPI(
+        title="HelperHub",
+        version=__version__,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(guard)],
+        middleware=[
+            Middleware(
+                Shield,
+                hosts=hosts,
+                max_body=web.max_body,
+                patience_s=web.patience.total_seconds(),
+                https=web.tls_cert is not None,
+            )
+        ],
+    )
+    problems.install(app)
+    app.include_router(build_health_routes(hub))
+    for routes in _versioned(hub):
+        app.include_router(routes, prefix=API)
+    scopes_of(app)
+    return app
+
+
+def _versioned(hub: Hub) -> Sequence[APIRouter]:
+    return (
+        build_helper_routes(hub),
+        build_plan_routes(hub),
+        build_queue_routes(hub),
+        build_worker_routes(hub),
+        build_key_routes(hub),
+        build_audit_routes(hub),
+    )
+
+
+def describe(app: FastAPI) -> dict[str, object]:
+    """Return the app's OpenAPI document, with its error shapes and which routes need a key."""
+    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    parts = found.setdefault("components", {})
+    for model in (Problem, ValidationProblem):
+        parts.setdefault("schemas", {})[model.__name__] = model.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+    parts["securitySchemes"] = {
+        "key": HTTPBearer(bearerFormat="hh_...").model.model_dump(exclude_none=True, by_alias=True)
+    }
+    for path in found["paths"].values():
+        for operation in path.values():
+            operation["security"] = [] if operation.get(SCOPE) == PUBLIC else [{"key": []}]
+    return found

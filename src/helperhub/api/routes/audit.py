@@ -1,0 +1,68 @@
+"""The audit trail over HTTP: list and export it. For admins only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from helperhub.api.access import build_router, needs
+from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor
+from helperhub.api.bodies import read_time
+from helperhub.api.documents.audit import AuditPage
+from helperhub.errors import UsageError
+from helperhub.hub import Hub
+from helperhub.model.access import Scope
+from helperhub.services.audit import AuditFilter
+
+_LINES = "application/x-ndjson"
+
+
+def build_audit_routes(hub: Hub) -> APIRouter:
+    """Return the routes under ``/audit``."""
+    routes = build_router("/audit", "audit")
+
+    @routes.get("", summary="List entries", response_model=AuditPage, **needs(Scope.ADMIN, whole=True, errors=(400,)))
+    def list_entries(
+        who: Annotated[str | None, Query(max_length=300, examples=["key:3f9aK2mPq8Zx"])] = None,
+        action: Annotated[
+            str | None, Query(max_length=100, examples=["helper."], description="`helper.` means all that begin so.")
+        ] = None,
+        target: Annotated[str | None, Query(max_length=300)] = None,
+        since: Annotated[str | None, Query(max_length=40, description="At or after, RFC 3339.")] = None,
+        until: Annotated[str | None, Query(max_length=40, description="Before, RFC 3339.")] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        """Who did what, newest first: keys, people and plugins, from the command line and over HTTP alike."""
+        wanted = AuditFilter(who, action, target, read_time(since), read_time(until))
+        before = read_cursor(cursor, "before").get("before")
+        if before is not None and not _is_entry_id(str(before)):
+            message = "That is no cursor of this list."
+            raise UsageError(message)
+        found = hub.audit.find(wanted, limit=limit + 1, before=before)
+        page = found[:limit]
+        following = write_cursor({"before": page[-1]["id"]}) if len(found) > limit else None
+        return as_json({"entries": page, "next_cursor": following})
+
+    @routes.get(
+        "/export", summary="Export all entries", response_class=StreamingResponse, **needs(Scope.ADMIN, whole=True)
+    )
+    def export() -> Response:
+        """All of it, newest first, one JSON document a line."""
+
+        def lines() -> Iterator[bytes]:
+            for entry in hub.audit.export(AuditFilter()):
+                yield orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+
+        return StreamingResponse(lines(), media_type=_LINES)
+
+    return routes
+
+
+def _is_entry_id(text: str) -> bool:
+    ms, dash, number = text.partition("-")
+    return bool(dash) and ms.isdigit() and number.isdigit()

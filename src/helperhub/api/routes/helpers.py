@@ -1,0 +1,267 @@
+"""Helpers over HTTP: list, show, enable, disable, pause, resume, update with a dry run, reset, run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from helperhub.api.access import Caller, build_router, needs
+from helperhub.api.answers import Cursor, DryRun, Limit, as_json, etag_of, read_cursor, write_cursor
+from helperhub.api.asked import narrowed_run
+from helperhub.api.bodies import Reason, read_duration, read_limits, read_schedule, read_schedules, read_time
+from helperhub.api.documents.helpers import (
+    HelperChangeDocument,
+    HelperDocument,
+    HelperPage,
+    HelperPreviewDocument,
+    StartedDocument,
+)
+from helperhub.errors import NotFound, Outdated, UsageError
+from helperhub.hub import Hub
+from helperhub.model.access import Principal, Scope
+from helperhub.model.execution import Trigger
+from helperhub.model.schedule import Schedule
+from helperhub.services.helpers import HelperUpdate
+
+Name = Annotated[str, Path(description="`helper[/instance]`.", examples=["weather"], max_length=200)]
+_READ, _RUN, _MANAGE = Scope.READ, Scope.RUN, Scope.MANAGE
+
+
+class HelperUpdateBody(Reason):
+    """What to change of a helper; what isn't given stays."""
+
+    schedule: dict[str, Any] | str | None = Field(
+        default=None,
+        description="Replaces all: `daily 07:30`, or a dict, which may also hold priority, expiry (s) and enabled.",
+        examples=[{"type": "daily", "time": "07:30:00", "priority": 1, "expiry": 3600, "enabled": True}],
+    )
+    schedules: dict[str, dict[str, Any] | str] | None = Field(
+        default=None, description="The same, several by name.", examples=[{"morning": "daily 07:30"}]
+    )
+    priority: int | None = Field(default=None, ge=1, le=5)
+    expires_after: str | None = Field(default=None, description="A duration.", examples=["30m"])
+    enabled: bool | None = None
+    payload: Any = Field(default=None, description="For scheduled executions; null is a payload too.")
+    limits: dict[str, int | str | None] = Field(
+        default={}, description="concurrency, rate and the like; null is no limit.", examples=[{"rate": "100/m"}]
+    )
+    create: bool = Field(default=False, description="Make the instance if there is none.")
+
+
+class RunBody(BaseModel):
+    """What an execution is started with; nothing of it has to be given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payload: Any = Field(default=None, examples=[{"city": "Berlin"}], description="null means the scheduled one's.")
+    delay: str | None = Field(default=None, examples=["5m"], description="How long it waits first.")
+    at: str | None = Field(default=None, examples=["2026-11-23T08:30:00Z"], description="When it is due.")
+    priority: int | None = Field(default=None, ge=1, le=5)
+    id: str | None = Field(default=None, description="Your id: the same one again starts nothing new.")
+    expires_after: str | None = Field(default=None, examples=["30m"])
+    metadata: dict[str, Any] = Field(default={}, examples=[{"app": "shop", "user": "ada"}])
+    unique_key: str | None = Field(default=None, description="Of executions with one key there is one at a time.")
+    unique_for: str | None = Field(default=None, examples=["1h"])
+
+
+def build_helper_routes(hub: Hub) -> APIRouter:
+    """Return the routes under ``/helpers``."""
+    routes = build_router("/helpers", "helpers")
+
+    @routes.get("", summary="List helpers", response_model=HelperPage, **needs(_READ, errors=(400,)))
+    def list_helpers(
+        caller: Caller,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        name: Annotated[str | None, Query(max_length=200, description="Only names that hold this.")] = None,
+    ) -> Response:
+        """Helpers and instances by name, each with its schedules and when it is due next."""
+        after = read_cursor(cursor, "after").get("after", "")
+        found, more = hub.helpers.page(
+            after=str(after), limit=limit, wanted=lambda key, queue: caller.sees(key, queue) and (name or "") in key
+        )
+        following = write_cursor({"after": found[-1]["name"]}) if more else None
+        return as_json({"helpers": found, "next_cursor": following})
+
+    # Before the routes that end in the name: an instance's name has a slash, so a name matches whole paths.
+    @routes.post(
+        "/{name:path}/enable", summary="Enable", response_model=HelperChangeDocument, **needs(_MANAGE, errors=(404,))
+    )
+    def enable(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - frozen default
+        """Plan its schedules from now on; the answer says how many due times were planned."""
+        check_sees(hub, caller, name)
+        return as_json(hub.helpers.enable(name, reason=body.reason).to_document())
+
+    @routes.post(
+        "/{name:path}/disable", summary="Disable", response_model=HelperChangeDocument, **needs(_MANAGE, errors=(404,))
+    )
+    def disable(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - as above
+        """Take its future due times out of the plan; history stays."""
+        check_sees(hub, caller, name)
+        return as_json(hub.helpers.disable(name, reason=body.reason).to_document())
+
+    @routes.post(
+        "/{name:path}/pause", summary="Pause", response_model=HelperChangeDocument, **needs(_MANAGE, errors=(400, 404))
+    )
+    def pause(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - as above
+        """Start nothing of it; planning goes on, and what is due waits."""
+        check_sees(hub, caller, name)
+        return as_json(hub.helpers.pause(name, reason=body.reason).to_document())
+
+    @routes.post(
+        "/{name:path}/resume",
+        summary="Resume",
+        response_model=HelperChangeDocument,
+        **needs(_MANAGE, errors=(400, 404)),
+    )
+    def resume(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - as above
+        """Start what waits for it, at once."""
+        check_sees(hub, caller, name)
+        return as_json(hub.helpers.resume(name, reason=body.reason).to_document())
+
+    @routes.post(
+        "/{name:path}/reset", summary="Reset", response_model=HelperChangeDocument, **needs(_MANAGE, errors=(404,))
+    )
+    def reset(caller: Caller, name: Name) -> Response:
+        """Drop what operators changed: what its plugin declares holds again."""
+        check_sees(hub, caller, name)
+        return as_json(hub.helpers.reset(name).to_document())
+
+    @routes.post(
+        "/{name:path}/run",
+        status_code=202,
+        summary="Run",
+        response_model=StartedDocument,
+        **needs(_RUN, errors=(400, 404, 413)),
+    )
+    def run(
+        caller: Caller,
+        name: Name,
+        body: Annotated[RunBody, Body()] = RunBody(),  # noqa: B008 - as above
+        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    ) -> Response:
+        """Start an execution, now or later. With `Idempotency-Key`, the same request again starts nothing new."""
+        return as_json(start(hub, caller, name, body, idempotency_key), 202)
+
+    @routes.get("/{name:path}", summary="Show a helper", response_model=HelperDocument, **needs(_READ, errors=(404,)))
+    def show(caller: Caller, name: Name) -> Response:
+        """One helper; its `ETag` is what `If-Match` of an update takes."""
+        check_sees(hub, caller, name)
+        document = hub.helpers.show(name)
+        return as_json(document, headers={"ETag": _tag(document)})
+
+    @routes.put(
+        "/{name:path}",
+        summary="Update a helper",
+        response_model=HelperChangeDocument | HelperPreviewDocument,
+        **needs(_MANAGE, errors=(400, 404, 412)),
+    )
+    def update(
+        caller: Caller,
+        name: Name,
+        body: Annotated[HelperUpdateBody, Body()],
+        dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
+        if_match: Annotated[str | None, Header(description="The ETag that was seen.", max_length=200)] = None,
+    ) -> Response:
+        """Change schedule, priority, expiry, payload, limits or switch, beside what its plugin declares."""
+        return change(hub, caller, name, body, dry_run=dry_run, if_match=if_match)
+
+    return routes
+
+
+def change(
+    hub: Hub, caller: Principal, name: str, body: HelperUpdateBody, *, dry_run: bool, if_match: str | None
+) -> Response:
+    """Return the answer to an update of a helper."""
+    if not body.create:
+        check_sees(hub, caller, name)
+    update = read_update(body)
+    if dry_run:
+        return as_json(hub.helpers.preview(name, update, create=body.create))
+
+    def check(document: dict[str, Any]) -> None:
+        if if_match is not None and if_match not in ("*", _tag(document)):
+            message = f"'{name}' was changed since you looked."
+            raise Outdated(message, hint="Get it again, look at what changed, and send its ETag.")
+
+    made = hub.helpers.update(name, update, reason=body.reason, create=body.create, check=check)
+    return as_json(made.to_document())
+
+
+def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key: str | None = None) -> dict[str, Any]:
+    """Enqueue what a request asks for; return its document."""
+    check_sees(hub, caller, name)
+    found = hub.enqueue(
+        name,
+        body.payload,
+        delay=read_duration(body.delay, "delay"),
+        at=read_time(body.at),
+        priority=body.priority,
+        id=narrowed_run(caller, name, body.id, idempotency_key),
+        expires_after=read_duration(body.expires_after, "expires_after"),
+        metadata=body.metadata,
+        trigger=Trigger.MANUAL,
+        wait=timedelta(0),
+        unique_key=body.unique_key,
+        unique_for=read_duration(body.unique_for, "unique_for"),
+    )
+    if not found.existed:
+        hub.audit.note("helper.run", name, after={"execution": found})
+    said = "was enqueued before" if found.existed else "enqueued"
+    return {
+        "id": found,
+        "existed": found.existed,
+        "status": "enqueued",
+        "message": f"Helper '{name}' {said}",
+        "application": name,
+        "task_id": found,
+    }
+
+
+def read_update(body: HelperUpdateBody) -> HelperUpdate:
+    """Return what a body wants changed.
+
+    Raises:
+        UsageError: Nothing, or something that can't be understood.
+    """
+    if body.schedule is not None and body.schedules is not None:
+        message = "Give either 'schedule' or 'schedules'."
+        raise UsageError(message)
+    schedules: dict[str, Schedule] | None = None
+    fields: dict[str, Any] = {}
+    if body.schedule is not None:
+        schedule, fields = read_schedule(body.schedule)
+        schedules = {"": schedule} if schedule is not None else None
+    elif body.schedules is not None:
+        schedules, fields = read_schedules(body.schedules)
+    given: dict[str, Any] = {"priority": body.priority, "enabled": body.enabled}
+    given["expires_after"] = read_duration(body.expires_after, "expires_after")
+    has_payload = "payload" in body.model_fields_set
+    limits = read_limits(body.limits)
+    own = {key: value for key, value in given.items() if value is not None}
+    if not (schedules or fields or own or has_payload or limits or body.create):
+        message = "There is nothing to change."
+        raise UsageError(message, hint="/docs shows what can be.")
+    return HelperUpdate(
+        schedules=schedules, payload=body.payload, has_payload=has_payload, limits=limits, **{**fields, **own}
+    )
+
+
+def check_sees(hub: Hub, caller: Principal, name: str) -> None:
+    """Refuse a helper that there isn't, or that ``caller`` may not know of.
+
+    Raises:
+        NotFound: There is none, for all that he may know.
+    """
+    row = hub.helpers.row(name)
+    if not caller.sees(name, row.spec.queue):
+        message = f"No helper is named '{name}', or it isn't one of this key's."
+        raise NotFound(message)
+
+
+def _tag(document: dict[str, Any]) -> str:
+    # The next due time changes by itself.
+    return etag_of({key: value for key, value in document.items() if key != "next_due_at"})

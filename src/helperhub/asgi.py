@@ -1,0 +1,21 @@
+"""The HTTP app for a server of one's own: ``uvicorn helperhub.asgi:build --factory``.
+
+'helperhub web' does more: it limits how slowly a request may arrive, and refuses to serve a network without a key.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from helperhub.api.app import build_app
+from helperhub.hub import Hub
+
+
+def build() -> FastAPI:
+    """Return the app of the hub that the environment describes.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+        StoreUnavailable: No Redis is configured, and no embedded server runs.
+    """
+    return build_app(Hub.from_env())

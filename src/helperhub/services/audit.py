@@ -1,0 +1,116 @@
+"""The audit trail: who did what, and how it was before and after, from the command line and over HTTP alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from helperhub.model.access import SYSTEM, Principal
+from helperhub.model.instant import from_ms, to_rfc3339
+from helperhub.store.audit import AuditStream
+
+_acting: ContextVar[Principal] = ContextVar("acting", default=SYSTEM)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries to list; what is None doesn't count.
+
+    Args:
+        who: The principal's name, such as ``key:3f9a``.
+        action: Such as ``helper.disable``; ``helper.`` means all that begin so.
+        target: What it was done to.
+        since: At or after.
+        until: Before.
+    """
+
+    who: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def matches(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether ``entry`` is wanted."""
+        action = str(entry["action"])
+        wanted = self.action
+        return (
+            (self.who is None or entry["who"] == self.who)
+            and (wanted is None or action == wanted or (wanted.endswith(".") and action.startswith(wanted)))
+            and (self.target is None or entry["target"] == self.target)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Writes and reads the trail."""
+
+    stream: AuditStream
+
+    def note(self, action: str, target: str, *, before: Any = None, after: Any = None, reason: str = "") -> None:
+        """Add what has just been done to the trail, under the name of whoever acts.
+
+        Args:
+            action: ``noun.verb``, such as ``helper.disable``.
+            target: The name or id of what it was done to.
+            before: How that was, JSON; None where there is nothing to say.
+            after: How it is now.
+            reason: Why, in his words.
+
+        Raises:
+            StoreError: Redis can't take it: what was done is done, and this says that it isn't on record.
+        """
+        who = acting()
+        entry = {"who": who.name, "note": who.note, "action": action, "target": target, "reason": reason}
+        self.stream.add({**entry, "before": before, "after": after})
+
+    def find(self, wanted: AuditFilter, *, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+        """Return entries as documents, newest first.
+
+        Args:
+            wanted: Which.
+            limit: At most so many.
+            before: Only those older than the entry of this id.
+        """
+        return list(islice(self.export(wanted, before=before), limit))
+
+    def export(self, wanted: AuditFilter, *, before: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield all entries as documents, newest first; see `find`."""
+        for id_, entry in self.stream.newest_first(before=before):
+            at = from_ms(int(id_.partition("-")[0]))
+            if wanted.since is not None and at < wanted.since:
+                return
+            document = {
+                "id": id_,
+                "at": to_rfc3339(at),
+                **{name: str(entry.get(name, "")) for name in ("who", "note", "action", "target", "reason")},
+                "before": entry.get("before"),
+                "after": entry.get("after"),
+            }
+            if (wanted.until is None or at < wanted.until) and wanted.matches(document):
+                yield document
+
+
+def acting() -> Principal:
+    """Return who acts in this thread or task."""
+    return _acting.get()
+
+
+def act_as(principal: Principal) -> None:
+    """Let ``principal`` be who acts from now on, in this thread or task and in those that it starts."""
+    _acting.set(principal)
+
+
+@contextmanager
+def acting_as(principal: Principal) -> Iterator[None]:
+    """Let ``principal`` be who acts for the length of the block."""
+    token = _acting.set(principal)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
