@@ -82,6 +82,7 @@ def build_server(app: ASGIApp, options: ServerOptions) -> uvicorn.Server:
         lifespan="on",
         log_config=None,
         access_log=False,
+        log_level="warning",
         server_header=False,
         root_path=options.root_path,
         proxy_headers=bool(options.proxies),

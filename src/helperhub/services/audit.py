@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,10 +11,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from helperhub.errors import StoreForbidden
 from helperhub.model.access import SYSTEM, Principal
 from helperhub.model.instant import from_ms, to_rfc3339
 from helperhub.store.audit import AuditStream
 
+_log = logging.getLogger("helperhub.audit")
 _acting: ContextVar[Principal] = ContextVar("acting", default=SYSTEM)
 
 
@@ -67,7 +70,11 @@ class Audit:
         """
         who = acting()
         entry = {"who": who.name, "note": who.note, "action": action, "target": target, "reason": reason}
-        self.stream.add({**entry, "before": before, "after": after})
+        try:
+            self.stream.add({**entry, "before": before, "after": after})
+        except StoreForbidden:
+            # A worker process's Redis user may not write the trail, for it could empty it as well; its log has this.
+            _log.warning("audit_not_permitted", extra={**entry, "before": before, "after": after})
 
     def find(self, wanted: AuditFilter, *, limit: int, before: str | None = None) -> list[dict[str, Any]]:
         """Return entries as documents, newest first.

@@ -194,7 +194,7 @@ class Executions:
     def _note_replays(self, pairs: Sequence[tuple[str, str]]) -> None:
         if pairs:
             target = pairs[0][0] if len(pairs) == 1 else f"{len(pairs)} executions"
-            self.audit.note("execution.replay", target, after=dict(pairs))
+            self.audit.note("execution.replay", target, after={str(old): str(new) for old, new in pairs})
 
     def _copy(self, execution_id: str) -> tuple[str, str, Record]:
         """Return the old id, a new one, and the record that the new one gets."""
