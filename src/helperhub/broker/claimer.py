@@ -30,7 +30,7 @@ LOOK_HIGHER_S = 0.003
 #: What was claimed and hasn't started after this goes back.
 MAX_UNSTARTED_S = 1.0
 #: A quiet worker looks by itself this often, in case a bell was lost with a dying worker.
-QUIET_POLL_S = 2.0
+QUIET_POLL_S = 3.0
 #: While a suspect of another shard runs alone here, this often is asked whether it still does.
 _ALONE_LOOK_S = 0.05
 #: One that went back because its process was never free is left to others for so long.

@@ -41,7 +41,8 @@ from helperhub.supervise.child_events import (
 )
 from helperhub.supervise.lifeline import ENVIRONMENT_NAME, ParentEnd, open_pair
 
-_REAP_EVERY_SECONDS = 0.2
+#: A child whose own children hold its lifeline open is missed this late.
+_REAP_EVERY_SECONDS = 0.5
 #: A lifeline ends a moment before its process can be waited for.
 _REAP_SOON_SECONDS = 0.005
 _ENDING_SECONDS = 1.0
