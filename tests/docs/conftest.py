@@ -23,6 +23,7 @@ import pytest
 from click.testing import CliRunner
 
 from helperhub.cli.main import command as cli
+from helperhub.testing.node import free_port
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -31,6 +32,8 @@ _FENCE = re.compile(
     r"(?:^<!-- (?P<remark>.+?) -->\n)?^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+#: Where pages say that the hub is served.
+_ON_PAGES = "http://127.0.0.1:8420"
 _ID = re.compile(r"\b[0-9a-hjkmnp-tv-z]{22}\b")
 _PLANNED = re.compile(r"([a-z][\w./-]*)@\d{8}T\d{6}Z")
 #: What bash has to see; all other commands run in this process, which is twenty times as fast.
@@ -98,8 +101,13 @@ class Sandbox:
 
     def run(self, command: str, *, shown: str = "", exit_code: int = 0) -> str:
         """Run one command of a page; its ids stand for those that there are here."""
+        command = command.replace(_ON_PAGES, self.environ["HUB_ADDRESS"])
         name = _PLANNED.sub(lambda match: self._real(match[0], match[1], command), command)
         real = _ID.sub(lambda match: self.ids.get(match[0], match[0]), name)
+        if real.startswith("export "):
+            return self._export(real)
+        if real.startswith("curl "):
+            return self._ask_over_http(real, shown)
         code, output = self._bash(real) if _SHELL.search(real) else self._here(real)
         assert code == exit_code, f"$ {real}\n{output}"
         # From the end: a list may show more here than on the page.
@@ -109,6 +117,22 @@ class Sandbox:
 
     def ask(self, command: str) -> Any:
         return json.loads(self.run(f"helperhub {command} --json"))
+
+    def _export(self, command: str) -> str:
+        """Set a variable for the commands that follow; each runs in a shell of its own."""
+        name = command.removeprefix("export ").partition("=")[0]
+        code, output = self._bash(f'exec 3>&1 >/dev/null 2>&1; {command}; printf %s "${name}" >&3')
+        assert code == 0, f"$ {command}\n{output}"
+        self.environ[name] = output
+        return ""
+
+    def _ask_over_http(self, command: str, shown: str) -> str:
+        """Run curl; the answer is a success, or has the status that the page shows."""
+        _, answer = self._bash(command + r" -w '\n%{http_code}'")
+        output, _, status = answer.rpartition("\n")
+        wanted = re.search(r'"status":(\d+)', shown)
+        assert status == wanted[1] if wanted else status.startswith("2"), f"$ {command}\n{answer}"
+        return output
 
     def _here(self, command: str) -> tuple[int, str]:
         with contextlib.chdir(self.directory):
@@ -196,7 +220,15 @@ def started_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
         "HELPERHUB_CRONTAB__FILES": str(directory / "helperhub.crontab"),
         "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin",
         "HELPERHUB_WORKER__PROCESSES": "1",
+        "HELPERHUB_WEB__PORT": str(free_port()),
     }
+    if shutil.which("curl") is None:
+        shim = directory / "bin" / "curl"
+        shim.parent.mkdir()
+        shim.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("curl.py")} "$@"\n')
+        shim.chmod(0o755)
+        environ["PATH"] += f"{os.pathsep}{shim.parent}"
+    environ["HUB_ADDRESS"] = f"http://127.0.0.1:{environ['HELPERHUB_WEB__PORT']}"
     box = Sandbox(directory, environ)
     with _up(box):
         with _inside(box):
@@ -226,7 +258,7 @@ def _up(box: Sandbox) -> Iterator[None]:
         process = subprocess.Popen(argv, cwd=box.directory, env=box.environ, stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + 25
-        while "Ctrl-C stops" not in log.read_text():
+        while "Ctrl-C stops" not in log.read_text() or "HTTP at" not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
