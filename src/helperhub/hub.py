@@ -182,7 +182,7 @@ class Hub(Assembly):
             id: The caller's id: enqueueing it again changes nothing and answers the same id.
             expires_after: It isn't started later than its due time plus this.
             metadata: Kept with it and searchable: app, user, source.
-            trigger: What asked for it.
+            trigger: What asked for it; what people start (``manual``) is in the audit.
             wait: How long to go on trying while Redis is away, short of memory, or the queue is full; 0 fails
                 at once, None does as HELPERHUB_ENQUEUE__WHEN_REFUSED says.
             unique_key: Of a helper's executions with one key there is one: as long as it isn't over, the same key
@@ -198,7 +198,10 @@ class Hub(Assembly):
         options = EnqueueOptions(
             delay, at, priority, id, expires_after, metadata, trigger, wait, unique_key, unique_for
         )
-        return self._enqueueing.one(helper, payload, options)
+        found = self._enqueueing.one(helper, payload, options)
+        if trigger is Trigger.MANUAL and not found.existed:
+            self.audit.note("helper.run", helper, after={"execution": str(found)})
+        return found
 
     def enqueue_many(
         self,

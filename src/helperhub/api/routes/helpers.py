@@ -208,8 +208,6 @@ def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key
         unique_key=body.unique_key,
         unique_for=read_duration(body.unique_for, "unique_for"),
     )
-    if not found.existed:
-        hub.audit.note("helper.run", name, after={"execution": found})
     said = "was enqueued before" if found.existed else "enqueued"
     return {
         "id": found,
