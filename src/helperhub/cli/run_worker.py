@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import threading
 import time
 from collections.abc import Sequence
@@ -92,6 +93,7 @@ def run_worker_process(*, env_files: Sequence[Path] | None) -> int:
         hub.broker, queues=queues, worker_threads=settings.threads, worker_timeout=_THREADS_LOOK_MS
     )
     hub.broker.emit_after("process_boot")
+    gc.freeze()  # what has been loaded is needed to the end: nobody has to look through it for garbage
     worker.start()
     _wait_for_end(hub, stopping)
     worker.stop(timeout=int(settings.shutdown_timeout.total_seconds() * 1000))
