@@ -2,7 +2,7 @@
 """Writes what the code knows into the reference: ``python docs/reference/write.py``.
 
 Each page has a head that people wrote, down to a marker; what follows the marker is written here:
-``cli.md`` from the commands, ``settings.md`` from the settings.
+``cli.md`` from the commands, ``settings.md`` from the settings, ``http.md`` from the routes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from pathlib import Path
 
 import click
 
+from helperhub.api.app import build_app, describe
 from helperhub.cli.main import command
+from helperhub.hub import Hub
+from helperhub.settings import load_settings
 from helperhub.settings.listing import write_example
 
 HERE = Path(__file__).parent
@@ -59,7 +62,21 @@ def write_settings() -> str:
     return "\n".join(written).replace("REPORTS stands for the queue's name. ", "")
 
 
-PAGES = {"cli.md": write_cli, "settings.md": write_settings}
+def write_http() -> str:
+    """Return the part of ``http.md`` that the routes tell."""
+    hub = Hub(load_settings([], {}), "redis://127.0.0.1:1")  # nothing is asked of it
+    described = describe(build_app(hub))
+    by_noun: dict[str, list[str]] = {}
+    for path, operations in described["paths"].items():
+        for method, found in operations.items():
+            about = f"**{found['summary']}.** {_unwrap(found.get('description', ''))}".rstrip()
+            row = f"| `{method.upper()}` | `{path}` | {found['x-scope']} | {about} |"
+            by_noun.setdefault(found["tags"][0], []).append(row)
+    head = "| | path | scope | |\n|---|---|---|---|\n"
+    return "\n".join(f"## {noun}\n\n{head}" + "\n".join(rows) + "\n" for noun, rows in by_noun.items())
+
+
+PAGES = {"cli.md": write_cli, "settings.md": write_settings, "http.md": write_http}
 
 
 def write_page(name: str) -> str:

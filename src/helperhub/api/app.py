@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -80,7 +81,7 @@ def _versioned(hub: Hub) -> Sequence[APIRouter]:
     )
 
 
-def describe(app: FastAPI) -> dict[str, object]:
+def describe(app: FastAPI) -> dict[str, Any]:
     """Return the app's OpenAPI document, with its error shapes and which routes need a key."""
     found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     parts = found.setdefault("components", {})
