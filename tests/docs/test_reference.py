@@ -52,7 +52,7 @@ def rows_of(page: str, heading: str) -> dict[str, str]:
     return {name: rest for first, rest in cells for name in re.findall(r"`([^`]+)`", first)}
 
 
-@pytest.mark.parametrize("page", ["cli.md", "settings.md"])
+@pytest.mark.parametrize("page", ["cli.md", "settings.md", "http.md"])
 def test_page_is_what_the_code_says(page: str, writer: ModuleType) -> None:
     assert (REFERENCE / page).read_text() == writer.write_page(page), "run 'python docs/reference/write.py'"
 
