@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from helperhub.api.problems import Problem, ValidationProblem
+from helperhub.api.strict import StrictRoute
 from helperhub.api.throttle import Throttle
 from helperhub.errors import Forbidden, Unauthenticated
 from helperhub.model.access import NOBODY, Principal, Scope
@@ -100,7 +101,7 @@ Caller = Annotated[Principal, Depends(caller_of)]
 
 def build_router(prefix: str, tag: str) -> APIRouter:
     """Return a router for one noun."""
-    return APIRouter(prefix=prefix, tags=[tag])
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute)
 
 
 def needs(scope: Scope | str, *, whole: bool = False, **more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -21,9 +22,23 @@ Cursor = Annotated[
 ]
 
 
+def write_json(document: Any) -> bytes:
+    """Return ``document`` as JSON, whatever has got into it.
+
+    What code enqueues, and what a message quotes, may hold what orjson refuses: integers beyond 64 bits, halves
+    of a surrogate pair, keys that aren't texts. None of that may turn an answer into an error.
+    """
+    try:
+        return orjson.dumps(document, default=str)
+    except TypeError:
+        # NaN isn't JSON; orjson writes null for it as well.
+        plain = json.loads(json.dumps(document, default=str, skipkeys=True), parse_constant=lambda _name: None)
+        return json.dumps(plain).encode()
+
+
 def as_json(document: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
     """Return ``document`` as a response."""
-    return Response(orjson.dumps(document, default=str), status, headers, "application/json")
+    return Response(write_json(document), status, headers, "application/json")
 
 
 def etag_of(document: Any) -> str:

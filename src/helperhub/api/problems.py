@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from helperhub import errors
+from helperhub.api.answers import write_json
 from helperhub.errors import HelperHubError
 
 _log = logging.getLogger("helperhub.api")
@@ -93,9 +93,7 @@ def answer(
         "hint": hint,
         **(more or {}),
     }
-    # The text may hold what somebody sent: what isn't UTF-8 must not become an error of its own.
-    body = orjson.dumps(document, default=str)
-    return Response(body, status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return Response(write_json(document), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
 def of_error(error: HelperHubError) -> Response:
@@ -137,7 +135,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     places = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors()]
     first = places[0] if places else {"loc": [], "msg": "it can't be read"}
     where = ".".join(str(part) for part in first["loc"])
-    detail = f"The request doesn't fit: {where}: {first['msg']}."
+    said = next((str(one["ctx"]["error"]) for one in error.errors()[:1] if one["type"] == "json_invalid"), "")
+    detail = f"The request doesn't fit: {where}: {first['msg']}{': ' if said else ''}{said}."
     hint = "/docs shows what each route takes."
     return answer(422, detail, code="invalid_request", hint=hint, more={"errors": places})
 

@@ -8,7 +8,9 @@ from datetime import timedelta
 from helperhub.errors import UsageError
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+#: Added to today, what is longer would leave what `datetime` and a record can hold.
+_MOST_MS = 365_000 * _UNITS_MS["d"]
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _BARE_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -20,7 +22,7 @@ def parse_duration(text: str) -> timedelta:
             such as ``90s`` or ``1h30m``.
 
     Raises:
-        UsageError: ``text`` has no unit, an unknown one, or isn't a duration at all.
+        UsageError: ``text`` has no unit, an unknown one, isn't a duration at all, or one of over 1000 years.
     """
     compact = text.strip().replace(" ", "")
     if _BARE_NUMBER.fullmatch(compact):
@@ -30,7 +32,11 @@ def parse_duration(text: str) -> timedelta:
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         message = f"'{text}' is not a duration."
         raise UsageError(message, hint="Write a number with a unit (ms, s, m, h, d, w), such as '90s' or '1h30m'.")
-    return timedelta(milliseconds=sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
+    ms = sum(float(number) * _UNITS_MS[unit] for number, unit in parts)
+    if ms > _MOST_MS:
+        message = f"'{text[:80]}' is longer than 1000 years."
+        raise UsageError(message, hint="Leave it out where there is to be no end.")
+    return timedelta(milliseconds=ms)
 
 
 def format_duration(duration: timedelta) -> str:

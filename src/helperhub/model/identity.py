@@ -17,6 +17,8 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 #: Two letters at once: ids are made for every message.
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _CALLER_ID = re.compile(r"[!-~]{1,200}")
+#: Of executions that follow from another: its failure notice, its callback.
+OWN_PREFIXES = ("notice:", "callback:")
 
 
 class ExecutionId(str):
@@ -98,7 +100,7 @@ def check_caller_id(execution_id: str) -> str:
 
     Raises:
         UsageError: It is empty, longer than 200 characters, has blanks or unprintable characters,
-            or looks like a planned execution's.
+            looks like a planned execution's, or like one that follows from another.
     """
     if not _CALLER_ID.fullmatch(execution_id):
         message = f"'{execution_id[:80]}' can't be an execution's id."
@@ -106,4 +108,8 @@ def check_caller_id(execution_id: str) -> str:
     if parse_planned_id(execution_id) is not None:
         message = f"'{execution_id}' looks like a planned execution's id."
         raise UsageError(message, hint="Ids that end in @ and a planned time are HelperHub's own.")
+    # Whoever took such an id first would keep that notice or callback from being sent.
+    if execution_id.startswith(OWN_PREFIXES):
+        message = f"'{execution_id}' looks like the id of what follows from an execution."
+        raise UsageError(message, hint=f"Ids that begin with {' or '.join(OWN_PREFIXES)} are HelperHub's own.")
     return execution_id

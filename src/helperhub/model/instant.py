@@ -56,7 +56,7 @@ def parse_instant(text: str) -> datetime:
     """Return the aware UTC instant that RFC 3339 ``text`` names.
 
     Raises:
-        UsageError: ``text`` isn't RFC 3339, or names no offset.
+        UsageError: ``text`` isn't RFC 3339, names no offset, or leaves the calendar in UTC.
     """
     try:
         at = datetime.fromisoformat(text.strip())
@@ -66,4 +66,8 @@ def parse_instant(text: str) -> datetime:
     if at.tzinfo is None:
         message = f"'{text}' names no offset from UTC."
         raise UsageError(message, hint=f"Write '{text.strip()}Z' for UTC, or with an offset such as +01:00.")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        message = f"'{text}' is before the year 1 or after 9999 in UTC."
+        raise UsageError(message, hint="Write it like 2026-11-23T08:30:00Z.") from error

@@ -32,6 +32,7 @@ DEFAULT_OVERLAP = timedelta(days=1)
 _SHAPE = re.compile(r"hh_([a-z0-9]{1,12})_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})")
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NOTE_USED_S = 60.0
+_MOST_OF_A_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,10 @@ def _check(wish: KeyWish) -> None:
     if not wish.scopes:
         message = f"A key needs a scope: {', '.join(Scope)}."
         raise UsageError(message)
+    for one in sorted(wish.helpers | wish.queues):
+        if not 1 <= len(one) <= _MOST_OF_A_NAME or not one.isprintable():
+            message = f"'{ascii(one[:40])[1:-1]}' can't be the name of a helper or queue."
+            raise UsageError(message, hint="Narrow a key to names that lists show.")
     if wish.lifetime is not None and wish.lifetime <= timedelta(0):
         message = "A key must live longer than no time at all."
         raise UsageError(message)

@@ -115,6 +115,10 @@ class Helpers:
         held = snapshot.limits()[split_key(helper)[0]]
         return self._document(snapshot.rows[helper], self.catalogue.next_due().get(helper), held)
 
+    def find(self, helper: str) -> CatalogueRow | None:
+        """Return one helper's row of the catalogue, or None if no helper has that name."""
+        return self.catalogue.read().rows.get(helper)
+
     def row(self, helper: str) -> CatalogueRow:
         """Return one helper's row of the catalogue.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from helperhub.api.access import build_router, needs
-from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor
+from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor, write_json
 from helperhub.api.bodies import read_time
 from helperhub.api.documents.audit import AuditPage
 from helperhub.errors import UsageError
@@ -19,6 +19,8 @@ from helperhub.model.access import Scope
 from helperhub.services.audit import AuditFilter
 
 _LINES = "application/x-ndjson"
+#: Of an entry of a Redis stream: two numbers of 64 bits.
+_ENTRY_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 
 
 def build_audit_routes(hub: Hub) -> APIRouter:
@@ -56,7 +58,7 @@ def build_audit_routes(hub: Hub) -> APIRouter:
 
         def lines() -> Iterator[bytes]:
             for entry in hub.audit.export(AuditFilter()):
-                yield orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+                yield write_json(entry) + b"\n"
 
         return StreamingResponse(lines(), media_type=_LINES)
 
@@ -64,5 +66,5 @@ def build_audit_routes(hub: Hub) -> APIRouter:
 
 
 def _is_entry_id(text: str) -> bool:
-    ms, dash, number = text.partition("-")
-    return bool(dash) and ms.isdigit() and number.isdigit()
+    found = _ENTRY_ID.fullmatch(text)
+    return found is not None and all(int(part) < 2**64 for part in found.groups())

@@ -23,6 +23,7 @@ from helperhub.errors import NotFound, Outdated, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Trigger
+from helperhub.model.helper import split_key
 from helperhub.model.schedule import Schedule
 from helperhub.services.helpers import HelperUpdate
 
@@ -80,8 +81,11 @@ def build_helper_routes(hub: Hub) -> APIRouter:
     ) -> Response:
         """Helpers and instances by name, each with its schedules and when it is due next."""
         after = read_cursor(cursor, "after").get("after", "")
+        if not isinstance(after, str):
+            message = "That is no cursor of this list."
+            raise UsageError(message)
         found, more = hub.helpers.page(
-            after=str(after), limit=limit, wanted=lambda key, queue: caller.sees(key, queue) and (name or "") in key
+            after=after, limit=limit, wanted=lambda key, queue: caller.sees(key, queue) and (name or "") in key
         )
         following = write_cursor({"after": found[-1]["name"]}) if more else None
         return as_json({"helpers": found, "next_cursor": following})
@@ -176,8 +180,7 @@ def change(
     hub: Hub, caller: Principal, name: str, body: HelperUpdateBody, *, dry_run: bool, if_match: str | None
 ) -> Response:
     """Return the answer to an update of a helper."""
-    if not body.create:
-        check_sees(hub, caller, name)
+    check_sees(hub, caller, name, create=body.create)
     update = read_update(body)
     if dry_run:
         return as_json(hub.helpers.preview(name, update, create=body.create))
@@ -248,14 +251,24 @@ def read_update(body: HelperUpdateBody) -> HelperUpdate:
     )
 
 
-def check_sees(hub: Hub, caller: Principal, name: str) -> None:
+def check_sees(hub: Hub, caller: Principal, name: str, *, create: bool = False) -> None:
     """Refuse a helper that there isn't, or that ``caller`` may not know of.
+
+    Args:
+        hub: Knows the helpers.
+        caller: Who asks.
+        name: ``helper[/instance]``.
+        create: The instance needn't be there; it will have its helper's queue.
 
     Raises:
         NotFound: There is none, for all that he may know.
     """
-    row = hub.helpers.row(name)
-    if not caller.sees(name, row.spec.queue):
+    row = hub.helpers.find(name)
+    if row is None and create:
+        row = hub.helpers.find(split_key(name)[0])
+    if row is None and not caller.is_narrowed:
+        hub.helpers.row(name)  # raises, and names close ones, which a narrowed key may not know of
+    if row is None or not caller.sees(name, row.spec.queue):
         message = f"No helper is named '{name}', or it isn't one of this key's."
         raise NotFound(message)
 

@@ -11,11 +11,13 @@ from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor
 from helperhub.api.bodies import Reason
 from helperhub.api.documents.executions import ExecutionPage, PlanChangeDocument
-from helperhub.errors import NotFound
+from helperhub.errors import NotFound, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.instant import parse_instant
 
+#: Further into the plan no page begins; Redis counts in 64 bits.
+_MOST_DONE = 2**31
 _EXAMPLE = "weather@20261123T083000Z"
 Id = Annotated[str, Path(description="The planned execution's id.", examples=[_EXAMPLE], max_length=300)]
 
@@ -69,7 +71,10 @@ def build_plan_routes(hub: Hub) -> APIRouter:
 
 def plan_page(hub: Hub, caller: Principal, *, helper: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
     """Return a page of the plan as a document."""
-    done = int(read_cursor(cursor, "done").get("done", 0))
+    done = read_cursor(cursor, "done").get("done", 0)
+    if not isinstance(done, int) or not 0 <= done <= _MOST_DONE:
+        message = "That is no cursor of this list."
+        raise UsageError(message)
     # Narrowed callers see a part: then all of the window has to be looked at.
     most = None if caller.is_narrowed else done + limit + 1
     planned = [one for one in hub.plan.upcoming(helper=helper, limit=most) if caller.sees(one.helper, one.queue)]
