@@ -18,4 +18,7 @@ def build() -> FastAPI:
         ConfigurationError: A setting is wrong.
         StoreUnavailable: No Redis is configured, and no embedded server runs.
     """
-    return build_app(Hub.from_env())
+    hub = Hub.from_env()
+    if hub.settings.web.load_plugins:
+        hub.load_plugins()
+    return build_app(hub)

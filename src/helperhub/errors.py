@@ -5,7 +5,8 @@
     |   |-- InvalidSchedule         code "invalid_schedule"     2   a schedule can't be understood
     |   |-- InvalidHelper           code "invalid_helper"       2   a helper's declaration is wrong
     |   |-- InvalidPayload          code "invalid_payload"      2   a payload doesn't fit its helper
-    |   `-- TooLarge                code "too_large"            2   payload over its size limit
+    |   |-- TooLarge                code "too_large"            2   payload over its size limit
+    |   `-- UnsupportedMedia        code "unsupported_media"    2   a body of a type that isn't taken
     |-- NotFound                    code "not_found"            3   nothing has that name or id
     |-- Conflict                    code "conflict"             1   the state forbids it (already final, disabled)
     |   `-- Outdated                code "outdated"             1   it was changed since the caller looked
@@ -51,6 +52,7 @@ __all__ = [
     "TooLarge",
     "TooMany",
     "Unauthenticated",
+    "UnsupportedMedia",
     "UntrustedRecord",
     "UsageError",
 ]
@@ -107,6 +109,12 @@ class TooLarge(UsageError):
     """A payload is over the size limit."""
 
     code = "too_large"
+
+
+class UnsupportedMedia(UsageError):
+    """A body is of a type that isn't taken."""
+
+    code = "unsupported_media"
 
 
 class NotFound(HelperHubError):

@@ -17,10 +17,12 @@ from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.janitor import Janitor, Janitors
 from helperhub.scheduler.promoter import Promoter
+from helperhub.services.accepting import Accepting, Spooling
 from helperhub.services.api_keys import ApiKeys
 from helperhub.services.audit import Audit
 from helperhub.services.checks import Checks
 from helperhub.services.dead_letters import DeadLetters
+from helperhub.services.deliveries import Deliveries
 from helperhub.services.enqueueing import Enqueueing, EnqueueOptions
 from helperhub.services.executions import Executions
 from helperhub.services.fleet import Queues, Workers
@@ -29,12 +31,15 @@ from helperhub.services.limits import LimitRules
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.start import check_schema, check_server, check_shards
+from helperhub.services.webhooks import Webhooks
 from helperhub.services.why import Why
 from helperhub.settings import LoadedSettings, list_rules, load_settings
 from helperhub.store.api_keys import ApiKeys as ApiKeyStore
 from helperhub.store.audit import AuditStream
+from helperhub.store.idempotency import Idempotency
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.sharded_views import spread_workers
+from helperhub.store.webhooks import Webhooks as WebhookStore
 from helperhub.store.workers import Workers as WorkerStore
 from helperhub.supervise.embedded import attach
 
@@ -130,6 +135,36 @@ class Hub(Assembly):
         """Make, list, rotate, revoke and check API keys."""
         store = ApiKeyStore(self.scripts.client, self.scripts.keys)
         return ApiKeys(store, self.audit, self.settings.web.environment, self._redis_time)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Make, list, rotate, switch and delete webhooks."""
+        store, cipher, most = WebhookStore(self.scripts), self.envelopes.cipher, self.settings.max_payload
+        return Webhooks(store, self.audit, cipher, self.helpers.row, self._redis_time, most)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """Take in what is sent to webhooks."""
+        return Deliveries(self.webhooks, self.accepting, self.profiles, self._redis_time)
+
+    @cached_property
+    def accepting(self) -> Accepting:
+        """Take executions in from outside: into Redis, or while it is away onto disk (HELPERHUB_WEB__SPOOL)."""
+        if not self.settings.web.spool:
+            return Accepting(self._enqueueing, None)
+
+        def renew() -> None:
+            self.profiles.snapshot()
+            self.deliveries.renew()
+
+        directory = self.settings.data_dir / "spool"
+        spooling = Spooling(directory, self.settings.hub, self.envelopes.cipher, self.ping, renew)
+        return Accepting(self._enqueueing, spooling)
+
+    @cached_property
+    def kept_answers(self) -> Idempotency:
+        """Answers to requests that may come again under one Idempotency-Key."""
+        return Idempotency(self.scripts.client, self.scripts.keys)
 
     def ping(self) -> None:
         """Ask Redis whether it is there.

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from helperhub.api.idempotency import SECRET, SPOOLED
 from helperhub.api.problems import Problem, ValidationProblem
 from helperhub.api.strict import StrictRoute
 from helperhub.api.throttle import Throttle
-from helperhub.errors import Forbidden, Unauthenticated
+from helperhub.errors import Forbidden, StoreUnavailable, Unauthenticated
 from helperhub.model.access import NOBODY, Principal, Scope
+from helperhub.services.accepting import Accepting
 from helperhub.services.api_keys import ApiKeys
 from helperhub.services.audit import act_as
 
@@ -33,13 +35,15 @@ class Guard:
         keys: Checks keys.
         throttle: Counts each key's requests, and each address's failures.
         open_reads: Whether reading needs no key.
+        accepting: Tells whether Redis is away, and work is spooled.
     """
 
-    def __init__(self, keys: ApiKeys, throttle: Throttle, *, open_reads: bool) -> None:
+    def __init__(self, keys: ApiKeys, throttle: Throttle, *, open_reads: bool, accepting: Accepting) -> None:
         """Keep them."""
         self._keys = keys
         self._throttle = throttle
         self._open_reads = open_reads
+        self._accepting = accepting
 
     async def __call__(self, request: Request) -> None:
         """Let the request pass, and let its caller be who acts; FastAPI calls this before each route.
@@ -58,7 +62,7 @@ class Guard:
         if needed not in _KNOWN:  # `scopes_of` has refused such an app
             message = f"Nobody may call {route.path}: it names no scope."
             raise Forbidden(message)
-        caller = await self._find_caller(request, Scope(needed))
+        caller = await self._find_caller(request, Scope(needed), spooled=bool(extra.get(SPOOLED)))
         if not caller.may(Scope(needed)):
             message = f"{caller.note or caller.name} may {', '.join(sorted(caller.scopes))}; this needs {needed}."
             raise Forbidden(message, hint="Use another key, or make one with that scope.")
@@ -68,7 +72,7 @@ class Guard:
         request.state.caller = caller
         act_as(caller)
 
-    async def _find_caller(self, request: Request, needed: Scope) -> Principal:
+    async def _find_caller(self, request: Request, needed: Scope, *, spooled: bool) -> Principal:
         address = request.client.host if request.client else ""
         self._throttle.check_failures(address)
         kind, _, text = request.headers.get("authorization", "").partition(" ")
@@ -82,12 +86,25 @@ class Guard:
         try:
             # The address alone proves nothing; whoever holds a key has it checked each time, so that
             # revoking it counts at once.
-            caller = await run_in_threadpool(self._keys.check, text.strip())
+            caller = await run_in_threadpool(self._check, text.strip(), spooled=spooled)
         except Unauthenticated:
             self._throttle.note_failure(address)
             raise
         self._throttle.check_rate(caller.name)
         return caller
+
+    def _check(self, text: str, *, spooled: bool) -> Principal:
+        """Return whose key it is; while Redis is away, of what is spooled, whose it was a moment ago."""
+        remembered = self._keys.recall(text) if spooled and self._accepting.spools else None
+        if remembered is not None and self._accepting.is_away:
+            return remembered
+        try:
+            return self._keys.check(text)
+        except StoreUnavailable:
+            if remembered is None:
+                raise
+            self._accepting.note_away()
+            return remembered
 
 
 def caller_of(request: Request) -> Principal:
@@ -104,15 +121,19 @@ def build_router(prefix: str, tag: str) -> APIRouter:
     return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute)
 
 
-def needs(scope: Scope | str, *, whole: bool = False, **more: Any) -> dict[str, Any]:
+def needs(
+    scope: Scope | str, *, whole: bool = False, secret: bool = False, spooled: bool = False, **more: Any
+) -> dict[str, Any]:
     """Return the options of a route that needs ``scope``, for its decorator: its access, and its error shapes.
 
     Args:
         scope: A scope, or `PUBLIC`.
         whole: It is of the whole hub: keys that are narrowed to helpers or queues may not.
+        secret: Its answer holds a secret, so none is kept for an Idempotency-Key.
+        spooled: What it asks for is spooled while Redis is away, where HELPERHUB_WEB__SPOOL says so.
         more: More options of the decorator.
     """
-    extra: dict[str, Any] = {SCOPE: str(scope), _WHOLE: whole}
+    extra: dict[str, Any] = {SCOPE: str(scope), _WHOLE: whole, SECRET: secret, SPOOLED: spooled}
     if scope == PUBLIC:
         extra["security"] = []
     shapes: dict[int | str, dict[str, Any]] = {422: {"model": ValidationProblem}, 503: {"model": Problem}}
@@ -134,6 +155,7 @@ _DESCRIPTIONS = {
     409: "The state of things forbids it.",
     412: "It was changed since the caller looked.",
     413: "It is too large.",
+    415: "Bodies of that type aren't taken.",
     422: "The request doesn't fit its schema.",
     429: "Too many requests.",
     503: "Redis can't be reached, or takes no new work.",

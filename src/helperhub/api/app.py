@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
 
 from helperhub import __version__
-from helperhub.api import problems
+from helperhub.api import idempotency, problems
 from helperhub.api.access import PUBLIC, SCOPE, Guard, scopes_of
+from helperhub.api.idempotency import Keeping, Once
 from helperhub.api.problems import Problem, ValidationProblem
 from helperhub.api.routes.audit import build_audit_routes
 from helperhub.api.routes.health import build_health_routes
@@ -20,6 +23,8 @@ from helperhub.api.routes.helpers import build_helper_routes
 from helperhub.api.routes.keys import build_key_routes
 from helperhub.api.routes.plan import build_plan_routes
 from helperhub.api.routes.queues import build_queue_routes, build_worker_routes
+from helperhub.api.routes.webhook import build_webhook_route
+from helperhub.api.routes.webhooks import build_webhook_routes
 from helperhub.api.shield import LOOPBACK_NAMES, Shield
 from helperhub.api.throttle import Throttle
 from helperhub.hub import Hub
@@ -42,7 +47,8 @@ def build_app(hub: Hub) -> FastAPI:
     """
     web = hub.settings.web
     throttle = Throttle(per_minute=web.rate, failures_per_minute=web.failures)
-    guard = Guard(hub.api_keys, throttle, open_reads=web.open_reads)
+    guard = Guard(hub.api_keys, throttle, open_reads=web.open_reads, accepting=hub.accepting)
+    once = Once(hub.kept_answers, API, spools=web.spool)
     hosts = {*LOOPBACK_NAMES, web.host, *web.allowed_hosts}
     app = FastAPI(
         title="HelperHub",
@@ -51,7 +57,8 @@ def build_app(hub: Hub) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(guard)],
+        dependencies=[Depends(guard), Depends(once)],
+        lifespan=_lifespan(hub),
         middleware=[
             Middleware(
                 Shield,
@@ -59,15 +66,29 @@ def build_app(hub: Hub) -> FastAPI:
                 max_body=web.max_body,
                 patience_s=web.patience.total_seconds(),
                 https=web.tls_cert is not None,
-            )
+            ),
+            Middleware(Keeping, kept=hub.kept_answers),
         ],
     )
     problems.install(app)
+    idempotency.install(app)
     app.include_router(build_health_routes(hub))
+    app.include_router(build_webhook_route(hub))
     for routes in _versioned(hub):
         app.include_router(routes, prefix=API)
     scopes_of(app)
     return app
+
+
+def _lifespan(hub: Hub) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        hub.accepting.start()
+        yield
+        await run_in_threadpool(hub.accepting.stop)
+
+    return lifespan
 
 
 def _versioned(hub: Hub) -> Sequence[APIRouter]:
@@ -78,6 +99,7 @@ def _versioned(hub: Hub) -> Sequence[APIRouter]:
         build_worker_routes(hub),
         build_key_routes(hub),
         build_audit_routes(hub),
+        build_webhook_routes(hub),
     )
 
 

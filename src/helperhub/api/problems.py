@@ -26,6 +26,7 @@ _STATUS: dict[type[HelperHubError], int] = {
     errors.UsageError: 400,
     errors.InvalidPayload: 422,
     errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Outdated: 412,

@@ -10,6 +10,7 @@ from typing import Any
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
+from pydantic import ValidationError
 
 from helperhub.broker.broker import HelperHubBroker
 from helperhub.broker.message import ClaimedMessage, as_claimed
@@ -69,8 +70,16 @@ def check_payload(helper: Helper, payload: Any) -> Any:
     try:
         return model.model_validate({} if payload is None else payload)
     except ValueError as error:
-        message = f"The payload doesn't fit helper '{helper.name}': {error}"
-        raise InvalidPayload(message) from error
+        message = f"The payload doesn't fit helper '{helper.name}': {_places(error)}"
+        # Not chained: a validation error's text shows what was given, and that may be a secret.
+        raise InvalidPayload(message) from None
+
+
+def _places(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc']) or 'it'}: {one['msg']}" for one in found) + "."
 
 
 def _build_context(

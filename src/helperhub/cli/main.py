@@ -33,6 +33,7 @@ COMMANDS = {
     "plugins": LazyCommand("helperhub.cli.plugins:plugins", "List what is installed, and what is broken.", _SETUP),
     "config": LazyCommand("helperhub.cli.config:config", "Show and check the settings.", _SETUP),
     "keys": LazyCommand("helperhub.cli.keys:keys", "Make and revoke the keys of the HTTP API.", _SETUP),
+    "webhooks": LazyCommand("helperhub.cli.webhooks:webhooks", "Make and look after webhooks.", _SETUP),
     "audit": LazyCommand("helperhub.cli.audit:audit", "See who did what.", _SETUP),
     "trust": LazyCommand("helperhub.cli.trust:trust", "Make and rotate the keys that sign work.", _SETUP),
     "doctor": LazyCommand("helperhub.cli.doctor:doctor", "Check Redis, plugins, clock and processes.", _SETUP),

@@ -38,6 +38,8 @@ def run_web(*, env_files: Sequence[Path] | None, host: str | None = None, port: 
     lifeline = Lifeline.from_environment(loaded.environ)
     hub = Hub(loaded, find_url(loaded))
     hub.require_trust()
+    if loaded.settings.web.load_plugins:
+        hub.load_plugins()
     web = loaded.settings.web
     options = _options(web, host, port)
     _check_open(hub, options.host)

@@ -108,6 +108,8 @@ _KINDS = {
     "marks": ("RW", "R", "RW"),
     "apikeys": ("RW", "R", "RW"),
     "audit": ("RW", "R", "RW"),
+    "webhooks": ("R", "R", "RW"),
+    "idempotency": ("R", "R", "RW"),
 }
 _COLUMN = {Role.SCHEDULER: 0, Role.WORKER: 1, Role.WEB: 2}
 #: Kinds of which one key is shared by all; the others have parts behind.
@@ -128,6 +130,7 @@ _SINGLE = frozenset(
         ),
         *("rules", "inhand", "perqueue"),
         *("synced", "shards", "meta", "rev", "catalogue", "overrides", "planned", "plan", "audit", "apikeys"),
+        "webhooks",
     }
 )
 

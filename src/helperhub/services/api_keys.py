@@ -33,6 +33,9 @@ _SHAPE = re.compile(r"hh_([a-z0-9]{1,12})_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NOTE_USED_S = 60.0
 _MOST_OF_A_NAME = 200
+#: How long a key that was checked is remembered for when Redis is away, seconds; and how many.
+_RECALL_S = 300.0
+_MOST_RECALLED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class ApiKeys:
     now: Callable[[], datetime]
     _used: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _checked: dict[str, tuple[float, Principal]] = field(default_factory=dict)
 
     def create(self, wish: KeyWish) -> tuple[str, dict[str, Any]]:
         """Make a key; return it, which nobody can see again, and its document.
@@ -141,6 +145,7 @@ class ApiKeys:
         digest = str(content.get("digest", "")) if content else ""
         # Compared even where there is nothing to compare with: how long it takes tells nobody which ids exist.
         is_it = hmac.compare_digest(_digest(parts[2] if parts else ""), digest)
+        self._checked.pop(_digest(text), None)
         if parts is None or content is None or not is_it:
             message = "That is no key of this hub."
             raise Unauthenticated(
@@ -151,13 +156,26 @@ class ApiKeys:
             message = f"The key {parts[1]} expired at {to_rfc3339(from_ms(content['expires_ms']))}."
             raise Unauthenticated(message, hint="'helperhub keys rotate' makes its successor.")
         self._note_used(parts[1], now_ms)
-        return Principal(
+        caller = Principal(
             f"key:{parts[1]}",
             frozenset(Scope(scope) for scope in content["scopes"]),
             frozenset(content["helpers"]),
             frozenset(content["queues"]),
             content["name"],
         )
+        self._remember(text, caller)
+        return caller
+
+    def recall(self, text: str) -> Principal | None:
+        """Return whose key ``text`` was when this process checked it less than 5 minutes ago; None if it didn't."""
+        at, caller = self._checked.get(_digest(text), (float("-inf"), None))
+        return caller if time.monotonic() - at < _RECALL_S else None
+
+    def _remember(self, text: str, caller: Principal) -> None:
+        with self._lock:
+            while len(self._checked) >= _MOST_RECALLED:
+                self._checked.pop(next(iter(self._checked)), None)
+            self._checked[_digest(text)] = (time.monotonic(), caller)
 
     def _add(self, content: dict[str, Any], action: str, *, before: str = "") -> tuple[str, dict[str, Any]]:
         secret = _encode(int.from_bytes(secrets.token_bytes(32)), 43)

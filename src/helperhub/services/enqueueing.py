@@ -12,7 +12,7 @@ from dramatiq import Message
 from helperhub.broker.broker import HelperHubBroker
 from helperhub.broker.patience import Patience
 from helperhub.broker.running import check_payload
-from helperhub.errors import UsageError
+from helperhub.errors import StoreUnavailable, UsageError
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import split_key
@@ -112,6 +112,29 @@ class Enqueueing:
         patience = self._patience(options)
         message = patience.attempt(lambda: self._message(helper, payload, given, id_))
         return _id_of(self.broker.enqueue(message, delay=delay, patience=patience))
+
+    def check(self, helper: str, payload: Any, options: EnqueueOptions) -> None:
+        """Refuse what `one` would refuse for good, as far as that is known without Redis.
+
+        Raises:
+            StoreUnavailable: This process knows no such helper, and can't ask.
+            UsageError: The payload or an option can't be used.
+        """
+        row = self.profiles.known().rows.get(helper)
+        if row is None and helper not in self.broker.actors:
+            problem = f"Redis is away, and nobody here knows whether there is a helper '{helper}'."
+            raise StoreUnavailable(problem, hint="Send it again later.")
+        options.delay_ms()
+        given, id_ = options.message_options(), options.id or new_execution_id()
+        name, instance = split_key(helper)
+        local = self.local_helper(name)
+        if local is not None:
+            check_payload(local, payload if payload is not None or row is None else row.spec.payload)
+        queue = row.spec.queue if row is not None else self.broker.actors[helper].queue_name
+        own = {**given, "instance": instance} if instance else given
+        args = () if payload is None else (payload,)
+        message: Message[Any] = Message(queue, name, args, {}, own, message_id=id_)
+        self.broker.publication(message)  # made for what it refuses
 
     def many(
         self,

@@ -60,6 +60,10 @@ class Profiles:
                     return self._snapshot
             return self._snapshot
 
+    def known(self) -> Snapshot:
+        """Return the catalogue as this process saw it last; Redis isn't asked."""
+        return self._snapshot
+
     def spec_of(self, helper: str) -> HelperSpec | None:
         """Return what holds for ``helper[/instance]``, or None if the catalogue doesn't have it."""
         row = self.snapshot().rows.get(helper)

@@ -265,6 +265,9 @@ class WebSettings(_Section):
     spool: bool = False
     """Whether webhooks and runs are kept on disk in HELPERHUB_DATA_DIR, and answered 202, while Redis is away (true
     or false); else they are answered 503."""
+    load_plugins: bool = False
+    """Whether the HTTP server loads the plugins, as workers do, and so refuses payloads that don't fit their helpers'
+    models (true or false); else the worker's check counts."""
     tls_cert: Path | None = None
     """Certificate chain (path, PEM) to speak TLS with; empty means plain HTTP, for a proxy that does."""
     tls_key: Path | None = None

@@ -62,8 +62,10 @@ of a shard live on one node and one script may touch any of them.
 | P:apikeys        | hash   | id of an API key to what it may do and a digest, JSON | till revoked |
 | P:apikeys:used   | hash   | id of an API key to when it was used last, ms         | with the key |
 | P:audit          | stream | who did what, before and after, JSON                  | the newest 100,000 |
+| P:webhooks       | hash   | id of a webhook to what it starts and digests, JSON   | till deleted |
+| P:idempotency:<digest> | string | what a request under an Idempotency-Key came to | 24 h; under way: 1 min |
 
-Catalogue, revision, workers, schedulers, API keys and audit live in shard 0 only.
+Catalogue, revision, workers, schedulers, API keys, audit, webhooks and kept answers live in shard 0 only.
 """
 
 from __future__ import annotations

@@ -285,6 +285,10 @@ class Scripts:
         """Skip, move or run one planned time; return its due ms, 0 when skipped, -1 when it isn't planned."""
         return int(self._run("mark_plan", helper, slot, action, due_ms, reason, pack_record(record)))
 
+    def swap_webhook(self, webhook_id: str, before: bytes, after: bytes) -> bool:
+        """Change a webhook; False if it isn't what the caller read any more."""
+        return bool(self._run("swap_webhook", webhook_id, before, after))
+
 
 def _due_rows(entries: Sequence[tuple[str, str, int, Record, str, str]]) -> bytes:
     return pack([[helper, slot, due, pack_record(rec), code, why] for helper, slot, due, rec, code, why in entries])

@@ -106,3 +106,5 @@ class StartedDocument(Document):
     """The helper."""
     task_id: str
     """The execution, again."""
+    spooled: bool = False
+    """Whether it is on disk and will be enqueued when Redis is back; only there if it is so."""

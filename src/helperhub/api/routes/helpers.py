@@ -19,12 +19,14 @@ from helperhub.api.documents.helpers import (
     HelperPreviewDocument,
     StartedDocument,
 )
-from helperhub.errors import NotFound, Outdated, UsageError
+from helperhub.errors import NotFound, Outdated, StoreUnavailable, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import split_key
+from helperhub.model.identity import ExecutionId
 from helperhub.model.schedule import Schedule
+from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.helpers import HelperUpdate
 
 Name = Annotated[str, Path(description="`helper[/instance]`.", examples=["weather"], max_length=200)]
@@ -139,7 +141,7 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         status_code=202,
         summary="Run",
         response_model=StartedDocument,
-        **needs(_RUN, errors=(400, 404, 413)),
+        **needs(_RUN, spooled=True, errors=(400, 404, 413)),
     )
     def run(
         caller: Caller,
@@ -196,10 +198,8 @@ def change(
 
 def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key: str | None = None) -> dict[str, Any]:
     """Enqueue what a request asks for; return its document."""
-    check_sees(hub, caller, name)
-    found = hub.enqueue(
-        name,
-        body.payload,
+    _check_runs(hub, caller, name)
+    options = EnqueueOptions(
         delay=read_duration(body.delay, "delay"),
         at=read_time(body.at),
         priority=body.priority,
@@ -211,6 +211,16 @@ def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key
         unique_key=body.unique_key,
         unique_for=read_duration(body.unique_for, "unique_for"),
     )
+    accepted = hub.accepting.accept(name, body.payload, options)
+    found = accepted.id
+    if accepted.spooled:
+        return {**_started(name, found), "spooled": True}
+    if not found.existed:
+        hub.audit.note("helper.run", name, after={"execution": str(found)})
+    return _started(name, found)
+
+
+def _started(name: str, found: ExecutionId) -> dict[str, Any]:
     said = "was enqueued before" if found.existed else "enqueued"
     return {
         "id": found,
@@ -220,6 +230,23 @@ def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key
         "application": name,
         "task_id": found,
     }
+
+
+def _check_runs(hub: Hub, caller: Principal, name: str) -> None:
+    """Refuse a helper as `check_sees`; where work is spooled while Redis is away, by what was known of it."""
+    if not hub.accepting.is_away:
+        try:
+            check_sees(hub, caller, name)
+        except StoreUnavailable:
+            if not hub.accepting.spools:
+                raise
+            hub.accepting.note_away()
+        else:
+            return
+    row = hub.profiles.known().rows.get(name)
+    if row is not None and not caller.sees(name, row.spec.queue):
+        message = f"No helper is named '{name}', or it isn't one of this key's."
+        raise NotFound(message)
 
 
 def read_update(body: HelperUpdateBody) -> HelperUpdate:
