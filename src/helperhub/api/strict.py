@@ -59,7 +59,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in found if names.count(name) > 1)
-        message = f"{ascii(twice[:80])} is given twice"
+        message = f"{twice[:80]!a} is given twice"
         raise ValueError(message)
     return found
 

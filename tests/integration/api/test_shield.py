@@ -127,7 +127,7 @@ def test_more_connections_than_are_served_are_told_so(serve: Serve) -> None:
         (b'{"at": "tomorrow"}', 400),
         (b'{"id": "with blank"}', 400),
         (b"\xff\xfe", 422),
-        (b'{"payload": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400),
+        (b'{"payload": ' + b"[" * 5000 + b"]" * 5000 + b"}", 422),
     ],
 )
 def test_bad_body_is_answered_with_what_is_wrong(api: Api, body: bytes, status: int) -> None:
