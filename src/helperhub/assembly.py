@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from helperhub.broker.running import declare_helper
 from helperhub.middleware import STANDS_FOR, Policies, build_middleware
 from helperhub.middleware.history import RecordsBackend
 from helperhub.model.duration import to_ms
+from helperhub.model.execution import Trigger
 from helperhub.model.helper import DEFAULT_QUEUE
 from helperhub.model.identity import new_execution_id
 from helperhub.plugins.declaration import Helper
@@ -31,12 +33,14 @@ from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
 from helperhub.store import schema
 from helperhub.store.assurance import Assurance
 from helperhub.store.bell import Bell
+from helperhub.store.body import Envelope
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.connection import Client, build_client
 from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
 from helperhub.store.keys import Keys
 from helperhub.store.queues import Queues as QueueStore
+from helperhub.store.record import Record
 from helperhub.store.room import Room
 from helperhub.store.scripts import Scripts
 from helperhub.store.sharded_scripts import spread_scripts
@@ -50,6 +54,7 @@ from helperhub.telemetry.sentry import start_sentry
 from helperhub.trust.encryption import USE as ENCRYPTION
 from helperhub.trust.encryption import Cipher
 from helperhub.trust.keyring import HelperKeys, KeyRing, parse_helper_keys, parse_ring
+from helperhub.trust.redaction import redact, redact_fields
 from helperhub.trust.signing import USE as SIGNING
 from helperhub.trust.signing import Signatures
 
@@ -126,7 +131,20 @@ class Assembly:
     @cached_property
     def records(self) -> Records:
         """Executions as Redis holds them."""
-        return spread_executions([Records(part.client, part.keys, self.envelopes.read) for part in self.scripts.each])
+        return spread_executions([Records(part.client, part.keys, self._read_shown) for part in self.scripts.each])
+
+    def _read_shown(self, execution_id: str, record: Record) -> Envelope:
+        """Return what an execution was given, for people to look at: without what is secret in it."""
+        envelope = self.envelopes.read(execution_id, record)
+        # Asked only where there is something to hide: whoever reads a list of thousands waits for it.
+        spec = self.profiles.spec_of(record.helper) if envelope.args or envelope.kwargs else None
+        secret = spec.secret_fields if spec else ()
+        if record.trigger == Trigger.WEBHOOK or b'"webhook":' in record.metadata:
+            return replace(envelope, args=tuple(redact(list(envelope.args), secret)))
+        if not secret:
+            return envelope
+        shown = redact_fields([list(envelope.args), envelope.kwargs], secret)
+        return replace(envelope, args=tuple(shown[0]), kwargs=shown[1])
 
     @cached_property
     def profiles(self) -> Profiles:
@@ -245,7 +263,7 @@ class Assembly:
 
     @cached_property
     def _given_up(self) -> GivenUp:
-        return GivenUp(self.broker, self.settings.on_failure.configured)
+        return GivenUp(self.broker, self.settings.on_failure.configured, self._read_shown)
 
     @cached_property
     def _record_of(self) -> RecordOf:

@@ -14,6 +14,7 @@ from helperhub.model.verdict import Verdict
 from helperhub.store.body import Envelope
 from helperhub.store.record import Record, unpack_record
 from helperhub.store.scripts import MemberDone, Publication
+from helperhub.trust.redaction import secret_texts
 
 #: Returns what an execution was given, by its id and record; raises `CorruptRecord` for what mustn't run.
 OpenBody = Callable[[str, Record], Envelope]
@@ -39,6 +40,7 @@ class ClaimedMessage(MessageProxy):
         cancelled: Somebody asked to stop it while it ran.
         shard: The shard it was claimed from.
         returned: It went back to the queue before it started; nothing here may run it.
+        secret_fields: Names of fields of its payload that its helper declares secret; known once it is called.
     """
 
     def __init__(self, execution_id: str, record: Record, envelope: Envelope, *, claim: int, claimed_at: float) -> None:
@@ -76,6 +78,12 @@ class ClaimedMessage(MessageProxy):
         self.cancelled = False
         self.returned = False
         self.shard = 0
+        self.secret_fields: tuple[str, ...] = ()
+
+    @property
+    def secret_texts(self) -> list[str]:
+        """What its helper declares secret of its payload, as it may stand in an error's text."""
+        return secret_texts([self.args, self.kwargs], self.secret_fields) if self.secret_fields else []
 
     def __str__(self) -> str:
         """Return ``helper (id)``: arguments may be secrets, and this goes into logs."""

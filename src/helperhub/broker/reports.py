@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from helperhub.broker.message import ClaimedMessage, as_claimed
 from helperhub.errors import HelperHubError
 from helperhub.model.instant import to_rfc3339
 from helperhub.store.scripts import Report, Scripts
+from helperhub.trust.redaction import redact, redact_text
 
 _log = logging.getLogger("helperhub.reports")
 #: Log lines of one execution that are kept, the newest; and the bytes of each.
@@ -66,7 +68,7 @@ class Reports(logging.Handler):
 
     def progress(self, message: ClaimedMessage, done: float, total: float | None, text: str) -> None:
         """Take a progress report of an execution in hand; the last one counts."""
-        report = orjson.dumps({"done": done, "total": total, "text": text[:500]})
+        report = orjson.dumps({"done": done, "total": total, "text": redact_text(text[:500], message.secret_texts)})
         with self._mutex:
             self._of(message).progress = report
         self._news.set()
@@ -76,7 +78,7 @@ class Reports(logging.Handler):
         claimed = as_claimed(CurrentMessage.get_current_message())
         if claimed is None:
             return
-        line = _pack_line(record)
+        line = _pack_line(record, claimed.secret_texts)
         with self._mutex:
             self._of(claimed).lines.append(line)
         self._news.set()
@@ -111,15 +113,16 @@ class Reports(logging.Handler):
             self._failing = False
 
 
-def _pack_line(record: logging.LogRecord) -> bytes:
-    fields = {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
+def _pack_line(record: logging.LogRecord, secrets: Collection[str]) -> bytes:
+    given = {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
+    fields = redact(given) if given else given
     line = {
         "at": to_rfc3339(datetime.fromtimestamp(record.created, UTC)),
         "level": record.levelname.lower(),
-        "text": record.getMessage(),
+        "text": redact_text(record.getMessage(), secrets),
     }
     if record.exc_info and record.exc_info[1] is not None:
-        line["error"] = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        line["error"] = redact_text(f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}", secrets)
     packed = orjson.dumps({**line, **({"fields": fields} if fields else {})}, default=str)
     if len(packed) > MAX_LINE_BYTES:
         text = str(line["text"]).encode(errors="replace")[: MAX_LINE_BYTES - 200].decode(errors="ignore")

@@ -45,6 +45,8 @@ def declare_helper(
 
     def run(payload: Any = None) -> Any:
         claimed = as_claimed(CurrentMessage.get_current_message())
+        if claimed is not None:
+            claimed.secret_fields = spec.secret_fields
         given = check_payload(helper, payload)
         return helper.function(_build_context(broker, helper, claimed, log, given, settings, records))
 

@@ -16,6 +16,7 @@ from helperhub.errors import NotFound
 from helperhub.middleware.follow_ups import build_follow_up, has_succeeded, refuse_success
 from helperhub.middleware.history import text_of
 from helperhub.model.verdict import Outcome
+from helperhub.trust.redaction import redact_text
 
 _log = logging.getLogger("helperhub.callbacks")
 
@@ -95,6 +96,6 @@ def _actor_options(broker: Broker, claimed: ClaimedMessage) -> dict[str, Any]:
 
 def _describe(claimed: ClaimedMessage, exception: BaseException | None) -> dict[str, str]:
     if exception is not None:
-        return {"type": type(exception).__name__, "message": text_of(exception)}
+        return {"type": type(exception).__name__, "message": redact_text(text_of(exception), claimed.secret_texts)}
     error = claimed.error
     return {"type": error.type if error else "", "message": error.message if error else ""}

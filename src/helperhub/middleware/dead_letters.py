@@ -34,6 +34,6 @@ class DeadLetters(Middleware):
         if claimed is None or claimed.verdict is None or claimed.verdict.outcome is not Outcome.DEAD:
             return
         if exception is not None:
-            claimed.error = describe_error(exception, attempt=claimed.record.attempt)
+            claimed.error = describe_error(exception, claimed)
         claimed.follow_ups.extend(self._notices_of(claimed))
         claimed.told = True

@@ -23,6 +23,7 @@ from helperhub.errors import InvalidPayload
 from helperhub.model.execution import AttemptError, Execution, Status
 from helperhub.model.verdict import Outcome, Verdict
 from helperhub.store.body import to_json
+from helperhub.trust.redaction import redact_text
 
 #: Pauses between two looks for a result, seconds.
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.01, 0.25
@@ -45,7 +46,7 @@ class History(Middleware):
         if exception is None:
             claimed.result = _pack_result(result, self._max_result) if _is_wanted(broker, claimed) else b""
         elif claimed.error is None and _failed(claimed.verdict):
-            claimed.error = describe_error(exception, attempt=claimed.record.attempt)
+            claimed.error = describe_error(exception, claimed)
 
 
 def _is_wanted(broker: Broker, message: ClaimedMessage) -> bool:
@@ -120,16 +121,16 @@ class RecordsBackend(ResultBackend):
         """Do nothing: errors ride in the verdict."""
 
 
-def describe_error(exception: BaseException, *, attempt: int) -> AttemptError:
-    """Return what is kept of ``exception``: type, text and traceback, without local variables."""
+def describe_error(exception: BaseException, claimed: ClaimedMessage) -> AttemptError:
+    """Return what is kept of ``exception``: type, text and traceback, without local variables and secrets."""
     kind = type(exception)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     frames = traceback.TracebackException.from_exception(exception, limit=-30, capture_locals=False, compact=True)
     return AttemptError(
         type=name,
-        message=text_of(exception),
-        traceback="".join(frames.format()),
-        attempt=attempt,
+        message=redact_text(text_of(exception), claimed.secret_texts),
+        traceback=redact_text("".join(frames.format()), claimed.secret_texts),
+        attempt=claimed.record.attempt,
         at=datetime.now(UTC),
     )
 

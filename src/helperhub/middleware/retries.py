@@ -18,6 +18,7 @@ from helperhub.model.execution import AttemptError
 from helperhub.model.helper import HelperSpec
 from helperhub.model.retry import RetryPolicy, backoff
 from helperhub.model.verdict import Outcome, Verdict
+from helperhub.trust.redaction import redact_text
 
 #: Looks up what holds for a helper or instance; None for what the catalogue doesn't have.
 SpecOf = Callable[[str], HelperSpec | None]
@@ -62,7 +63,7 @@ class Retries(Middleware):
                 claimed.record.max_attempts = FOR_EVER if retries is None else int(retries) + 1
             claimed.verdict = _decide(claimed, exception, options)
         except Exception as error:  # noqa: BLE001 - retry_when is the user's: a policy that fails never means "done"
-            why = f"{type(error).__name__}: {text_of(error)}"
+            why = redact_text(f"{type(error).__name__}: {text_of(error)}", claimed.secret_texts)
             reason = f"attempt {claimed.record.attempt} failed, and so did its retry policy: {why}"
             claimed.verdict = Verdict(Outcome.DEAD, reason=reason[:300])
         if claimed.verdict.outcome is Outcome.DEAD:
@@ -79,7 +80,8 @@ class Retries(Middleware):
 
 
 def _decide(message: ClaimedMessage, exception: BaseException, options: Mapping[str, Any]) -> Verdict:
-    summary = f"{type(exception).__name__}: {text_of(exception)}".partition("\n")[0][:200]
+    text = redact_text(f"{type(exception).__name__}: {text_of(exception)}", message.secret_texts)
+    summary = text.partition("\n")[0][:200]
     if message.failed:
         return Verdict(Outcome.DEAD, reason=f"rejected by a middleware: {summary}")
     throws = options.get("throws") or ()

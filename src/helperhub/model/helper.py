@@ -51,6 +51,7 @@ class HelperSpec:
         description: One line for people.
         plugin: The distribution that ships it, such as ``helperhub-weather``.
         plugin_version: That distribution's version.
+        secret_fields: Names of fields of the payload that nobody is to see.
 
     Raises:
         InvalidHelper: A value is out of range.
@@ -71,6 +72,7 @@ class HelperSpec:
     description: str = ""
     plugin: str = ""
     plugin_version: str = ""
+    secret_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what would not work later."""

@@ -14,6 +14,7 @@ from helperhub.model.helper import DEFAULT_QUEUE, HelperSpec, Overlap
 from helperhub.model.limits import Rate, build_limits
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
+from helperhub.plugins.secret_fields import find_secret_fields
 
 if TYPE_CHECKING:
     import dramatiq
@@ -201,6 +202,7 @@ def helper(  # noqa: PLR0913 - the author's whole vocabulary in one place
             ),
             enabled=enabled,
             payload=payload,
+            secret_fields=find_secret_fields(payload_model),
             description=description or (inspect.getdoc(function) or "").partition("\n")[0],
         )
         thrown = throws if isinstance(throws, tuple) else (throws,)

@@ -45,6 +45,8 @@ def spec_to_document(spec: HelperSpec) -> dict[str, Any]:
         "description": spec.description,
         "plugin": spec.plugin,
         "plugin_version": spec.plugin_version,
+        # Left out where there are none: what older releases entered stays as it is.
+        **({"secret_fields": list(spec.secret_fields)} if spec.secret_fields else {}),
     }
 
 
@@ -78,6 +80,7 @@ def spec_from_document(document: Mapping[str, Any]) -> HelperSpec:
         description=document["description"],
         plugin=document["plugin"],
         plugin_version=document["plugin_version"],
+        secret_fields=tuple(document.get("secret_fields") or ()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -21,7 +21,7 @@ from helperhub.model.helper import HelperSpec
 from helperhub.model.retry import RetryPolicy
 from helperhub.plugins.declaration import Declaration, Helper
 from helperhub.store.executions import Executions
-from helperhub.store.record import read_execution
+from helperhub.store.record import ReadBody, read_execution
 from helperhub.store.scripts import Publication
 from helperhub.telemetry.sentry import report_given_up
 
@@ -63,10 +63,12 @@ class GivenUp:
     Args:
         broker: Builds the notice's publication.
         notice: Whether anybody wants notices.
+        read_body: Reads what an execution was given, without secrets.
     """
 
     broker: HelperHubBroker
     notice: bool
+    read_body: ReadBody
 
     def __call__(self, message: ClaimedMessage) -> list[Publication]:
         """Tell Sentry, and return what is enqueued together with the verdict."""
@@ -74,18 +76,20 @@ class GivenUp:
             return []
         reason = message.verdict.reason if message.verdict else ""
         record = replace(message.record, status="e", reason=reason)
-        execution = read_execution(message.execution_id, record, read_body=self.broker.envelopes.read)
+        execution = read_execution(message.execution_id, record, read_body=self.read_body)
         if message.error is not None:
             execution = replace(execution, errors=(*execution.errors, message.error))
-        return self.tell(execution, message._exception)  # noqa: SLF001 - Dramatiq's own field has no reader
+        return self.tell(execution, message._exception, message.secret_texts)  # noqa: SLF001 - Dramatiq's own field has no reader
 
-    def tell(self, execution: Execution, error: BaseException | None = None) -> list[Publication]:
+    def tell(
+        self, execution: Execution, error: BaseException | None = None, secrets: Collection[str] = ()
+    ) -> list[Publication]:
         """Tell Sentry of an execution that was given up, and return what is enqueued for whoever else wants to know.
 
         Telling twice changes nothing: event and notice have ids that follow from the execution's.
         """
         document = execution.to_document()
-        report_given_up(document, error)
+        report_given_up(document, error, secrets)
         if not self.notice or execution.helper == NOTICE_HELPER:
             return []
         message = self.broker.get_actor(NOTICE_HELPER).message(document)

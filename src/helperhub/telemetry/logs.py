@@ -22,6 +22,7 @@ from dramatiq.compat import StreamablePipe
 from pythonjsonlogger.json import JsonFormatter
 
 from helperhub.model.instant import to_rfc3339
+from helperhub.trust.redaction import redact, redact_text
 
 LogFormat = Literal["auto", "text", "json"]
 
@@ -113,11 +114,11 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text; only a traceback has more than one line."""
-        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        fields = redact({name: value for name, value in vars(record).items() if name not in _STANDARD})
         traceback = fields.pop("traceback", "") or (self.formatException(record.exc_info) if record.exc_info else "")
-        words = [_time_of(record), record.levelname.lower(), _one_line(record.getMessage())]
+        words = [_time_of(record), record.levelname.lower(), _one_line(redact_text(record.getMessage()))]
         words += [f"{name}={_show(value)}" for name, value in fields.items() if value is not None]
-        lines = [" ".join(words), str(traceback).rstrip(), record.stack_info or ""]
+        lines = [" ".join(words), redact_text(str(traceback)).rstrip(), record.stack_info or ""]
         return "\n".join(line for line in lines if line)
 
 
@@ -129,7 +130,7 @@ class _JsonFormatter(JsonFormatter):
         return _time_of(record)
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        return {**log_data, "level": str(log_data["level"]).lower()}
+        return {**redact(log_data), "level": str(log_data["level"]).lower()}
 
 
 def _json_formatter() -> logging.Formatter:

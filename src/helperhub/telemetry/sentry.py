@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from helperhub.errors import ConfigurationError
+from helperhub.trust.redaction import redact_text
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
@@ -80,22 +81,34 @@ def start_sentry(dsn: str, *, release: str, environment: str) -> None:
         raise ConfigurationError(message, hint="Copy it from the project's settings, under 'Client Keys'.") from None
 
 
-def report_given_up(execution: Mapping[str, Any], error: BaseException | None) -> None:
+def report_given_up(execution: Mapping[str, Any], error: BaseException | None, secrets: Collection[str] = ()) -> None:
     """Send one event for an execution that was given up; do nothing unless Sentry was started.
 
     The event's id follows from the execution's, so that a second report of it is the same event.
-    The error's text is sent: whoever puts a payload into it sends that too.
+    The error's text is sent, without what is known or looks to be secret; else whoever puts a payload into it sends
+    that too.
 
     Args:
         execution: Its document, see `Execution.to_document`; of the payload nothing is read.
         error: What the last attempt raised; None if there is none, such as for a lost worker.
+        secrets: What its helper declares secret, as it may stand in the error's text.
     """
     # Not imported here: without a DSN nothing of it is ever loaded.
     sdk = sys.modules.get("sentry_sdk")
     if sdk is None or not sdk.get_client().is_active():
         return
     event, hint = _build_event(execution, error, sdk.get_client().options)
+    _redact(event, secrets)
     sdk.capture_event(event, hint=hint)
+
+
+def _redact(event: dict[str, Any], secrets: Collection[str]) -> None:
+    told = event.get("logentry")
+    if told is not None:
+        told["formatted"] = redact_text(told["formatted"], secrets)
+    for raised in (event.get("exception") or {}).get("values") or ():
+        if isinstance(raised.get("value"), str):
+            raised["value"] = redact_text(raised["value"], secrets)
 
 
 def _build_event(

@@ -28,7 +28,7 @@ _LOGIN = re.compile(r"(://[^/\s:@]*:)[^@\s/]+@")
 #: ``password='two words'``, ``"token": "x"``, ``api_key=x``; the quotes may be escaped, as in JSON within JSON.
 _NAMED = re.compile(
     rf"((?<![A-Za-z0-9])(?:[A-Za-z0-9]*[-_.])?{_WORDS}\\?[\"']?\s*[:=]\s*)"
-    r"(\\?\"(?:[^\"\\]|\\[^\"])*\\?\"|'(?:[^'\\]|\\.)*'|[^\s\"'\\,;&)}\]]+)",
+    r"(\\\"(?:[^\"\\]|\\[^\"])*\\\"|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"'\\,;&)}\]]+)",
     re.IGNORECASE,
 )
 #: Lengths and beginnings of the large issuers (ISO/IEC 7812): a number of milliseconds since 1970 isn't among them.
@@ -38,7 +38,7 @@ _CARD = re.compile(
 )
 #: One cheap look decides whether a text is worth the others.
 _SUSPECT = re.compile(
-    r"_key|key|pass|secret|token|auth|cred|cookie|pin|cvc|cvv|hh_|wh_|bearer|basic|://|\d{4}", re.IGNORECASE
+    r"_key|key|pass|secret|token|auth|cred|cookie|pin|cvc|cvv|hh_|wh_|whsec|bearer|basic|://|\d{4}", re.IGNORECASE
 )
 _DEEPEST = 100
 
