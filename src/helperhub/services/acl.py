@@ -108,7 +108,7 @@ _KINDS = {
     "marks": ("RW", "R", "RW"),
     "apikeys": ("RW", "R", "RW"),
     "audit": ("RW", "R", "RW"),
-    "webhooks": ("R", "R", "RW"),
+    "webhooks": ("RW", "R", "RW"),
     "idempotency": ("R", "R", "RW"),
 }
 _COLUMN = {Role.SCHEDULER: 0, Role.WORKER: 1, Role.WEB: 2}

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Change, make or drop a webhook, unless somebody else changed it since the caller read it.
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  id
