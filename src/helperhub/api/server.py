@@ -55,7 +55,9 @@ def listen(options: ServerOptions) -> socket.socket:
         ConfigurationError: The address can't be had.
     """
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named: asyncio sends small answers at once (TCP_NODELAY) only on such sockets, and every answer
+    # would wait 40 ms for the client's delayed acknowledgement else.
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((options.host, options.port))

@@ -260,7 +260,7 @@ class WebSettings(_Section):
     """Largest body of a request (bytes)."""
     patience: Span = timedelta(seconds=15)
     """How long a request's head, and then its body, may take to arrive (duration)."""
-    max_connections: int = Field(default=1000, ge=1)
+    max_connections: int = Field(default=2000, ge=1)
     """Connections served at once (count); further ones are answered 503."""
     spool: bool = False
     """Whether webhooks and runs are kept on disk in HELPERHUB_DATA_DIR, and answered 202, while Redis is away (true

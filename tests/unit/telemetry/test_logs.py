@@ -257,3 +257,22 @@ def test_dramatiq_still_tells_what_must_be_known() -> None:
     logging.getLogger("dramatiq.worker.ConsumerThread(default)").critical("Consumer encountered an unexpected error.")
 
     assert [document["event"] for document in documents(stream)] == ["Consumer encountered an unexpected error."]
+
+
+@pytest.mark.parametrize("layout", ["text", "json"])
+def test_secrets_are_in_no_record(layout: LogFormat) -> None:
+    stream = written(layout=layout)
+    try:
+        fail_with("abc1")
+    except ValueError:
+        log.exception("failed at password=abc2", extra={"secret": "abc3", "headers": {"Cookie": "abc4"}})
+
+    text = stream.getvalue()
+    assert "failed at password=[redacted]" in text
+    assert "token=[redacted]" in text
+    assert not any(secret in text for secret in ("token=abc1", "abc2", "abc3", "abc4"))
+
+
+def fail_with(token: str) -> None:
+    message = f"the token={token} was refused"
+    raise ValueError(message)

@@ -154,3 +154,13 @@ assert "sentry_sdk" not in sys.modules
 """
 
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_secrets_in_an_errors_text_stay_here(dsn: str, httpserver: HTTPServer) -> None:
+    start_sentry(dsn, release="helperhub@1", environment="main")
+    error = ValueError("no door for sesame-7, password=hunter2")
+
+    report_given_up(given_up(), error, ["sesame-7"])
+
+    (event,) = events(httpserver)
+    assert event["exception"]["values"][0]["value"] == "no door for [redacted], password=[redacted]"
