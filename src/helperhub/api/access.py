@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -10,14 +11,16 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from helperhub.api.idempotency import SECRET, SPOOLED
 from helperhub.api.problems import Problem, ValidationProblem
+from helperhub.api.refusals import told_of
 from helperhub.api.strict import StrictRoute
 from helperhub.api.throttle import Throttle
 from helperhub.errors import Forbidden, StoreUnavailable, Unauthenticated
 from helperhub.model.access import NOBODY, Principal, Scope
 from helperhub.services.accepting import Accepting
-from helperhub.services.api_keys import ApiKeys
+from helperhub.services.api_keys import ApiKeys, id_of
 from helperhub.services.audit import act_as
 
+_log = logging.getLogger("helperhub.api")
 #: The scope of a route that needs no key.
 PUBLIC = "public"
 #: OpenAPI's extension in which a route names its scope; ``x-whole`` says that narrowed keys are refused.
@@ -63,21 +66,27 @@ class Guard:
             message = f"Nobody may call {route.path}: it names no scope."
             raise Forbidden(message)
         caller = await self._find_caller(request, Scope(needed), spooled=bool(extra.get(SPOOLED)))
+        request.state.caller = caller
         if not caller.may(Scope(needed)):
             message = f"{caller.note or caller.name} may {', '.join(sorted(caller.scopes))}; this needs {needed}."
             raise Forbidden(message, hint="Use another key, or make one with that scope.")
         if extra.get(_WHOLE) and caller.is_narrowed:
             message = f"{caller.note or caller.name} is for some helpers or queues only; this is of the whole hub."
             raise Forbidden(message, hint="Use a key that isn't narrowed.")
-        request.state.caller = caller
+        _log.debug("access_granted", extra=told_of(request))
         act_as(caller)
 
     async def _find_caller(self, request: Request, needed: Scope, *, spooled: bool) -> Principal:
         address = request.client.host if request.client else ""
         self._throttle.check_failures(address)
-        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        shown = request.headers.getlist("authorization")
+        if len(shown) > 1:
+            message = "The request shows more than one key."
+            raise Unauthenticated(message, hint=_SEND_ONE)
+        kind, _, text = "".join(shown).partition(" ")
         if not text:
             if self._open_reads and needed is Scope.READ:
+                self._throttle.check_stranger(address)
                 return NOBODY
             raise Unauthenticated(_NO_KEY, hint=_SEND_ONE)
         if kind.lower() != "bearer":
@@ -88,6 +97,7 @@ class Guard:
             # revoking it counts at once.
             caller = await run_in_threadpool(self._check, text.strip(), spooled=spooled)
         except Unauthenticated:
+            request.state.shown_id = id_of(text.strip())
             self._throttle.note_failure(address)
             raise
         self._throttle.check_rate(caller.name)

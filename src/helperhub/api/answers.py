@@ -72,3 +72,16 @@ def read_cursor(cursor: str | None, *names: str) -> dict[str, Any]:
         message = "That is no cursor of this list."
         raise UsageError(message, hint="Give the 'next_cursor' of the page before as it stands.")
     return place
+
+
+def read_name_cursor(cursor: str | None, name: str) -> str:
+    """Return the text that a cursor of one member holds; empty for the first page.
+
+    Raises:
+        UsageError: It isn't a cursor of this list.
+    """
+    found = read_cursor(cursor, name).get(name, "")
+    if not isinstance(found, str):
+        message = "That is no cursor of this list."
+        raise UsageError(message, hint="Give the 'next_cursor' of the page before as it stands.")
+    return found

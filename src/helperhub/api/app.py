@@ -39,8 +39,12 @@ details, and say what to do. Times are RFC 3339 in UTC, durations have a unit (`
 """
 
 
-def build_app(hub: Hub) -> FastAPI:
+def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
     """Return the app that serves ``hub``.
+
+    Args:
+        hub: What is served.
+        host: Where it listens, if that isn't HELPERHUB_WEB__HOST; requests may be for it.
 
     Raises:
         ValueError: A route doesn't say who may call it.
@@ -49,7 +53,7 @@ def build_app(hub: Hub) -> FastAPI:
     throttle = Throttle(per_minute=web.rate, failures_per_minute=web.failures)
     guard = Guard(hub.api_keys, throttle, open_reads=web.open_reads, accepting=hub.accepting)
     once = Once(hub.kept_answers, API, spools=web.spool)
-    hosts = {*LOOPBACK_NAMES, web.host, *web.allowed_hosts}
+    hosts = {*LOOPBACK_NAMES, host or web.host, *web.allowed_hosts}
     app = FastAPI(
         title="HelperHub",
         version=__version__,
@@ -57,6 +61,8 @@ def build_app(hub: Hub) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # Would answer with an address made of what the client says it is, and by http behind a proxy that ends TLS.
+        redirect_slashes=False,
         dependencies=[Depends(guard), Depends(once)],
         lifespan=_lifespan(hub),
         middleware=[
@@ -65,7 +71,6 @@ def build_app(hub: Hub) -> FastAPI:
                 hosts=hosts,
                 max_body=web.max_body,
                 patience_s=web.patience.total_seconds(),
-                https=web.tls_cert is not None,
             ),
             Middleware(Keeping, kept=hub.kept_answers),
         ],

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from helperhub import errors
 from helperhub.api.answers import write_json
+from helperhub.api.refusals import Refusals
 from helperhub.errors import HelperHubError
 
 _log = logging.getLogger("helperhub.api")
@@ -117,16 +118,17 @@ def of_error(error: HelperHubError) -> Response:
 
 def install(app: FastAPI) -> None:
     """Let every error of ``app`` be answered so."""
-    app.add_exception_handler(HelperHubError, _on_error)
+    refusals = Refusals()
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HelperHubError)  # noqa: S101 - for the type only: Starlette looks it up by class
+        refusals.note(request, error)
+        return of_error(error)
+
+    app.add_exception_handler(HelperHubError, on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_bug)
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    del request
-    assert isinstance(error, HelperHubError)  # noqa: S101 - for the type only: Starlette looks it up by class
-    return of_error(error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -56,12 +56,15 @@ def read_json(body: bytes) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        message = f"{twice[:80]!a} is given twice"
-        raise ValueError(message)
-    return found
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    message = f"{name[:80]!a} is given twice"
+    raise ValueError(message)
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,7 +1,8 @@
-"""How often somebody may ask: requests of a key, and wrong keys from an address. Counted in each web process."""
+"""How often somebody may ask, with a key or without, and how often show a wrong one. Counted in each web process."""
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
@@ -11,6 +12,8 @@ from helperhub.errors import TooMany
 
 #: Names that are remembered; the one unheard of for longest is forgotten first.
 _MOST = 10_000
+#: Of a name that isn't an address; a proxy writes these, so they are short.
+_MOST_OF_A_NAME = 100
 _WINDOW_S = 60.0
 
 
@@ -41,20 +44,44 @@ class Throttle:
             message = f"{name} asks more often than {self._requests.size} times a minute."
             raise TooMany(message, hint=f"Ask again in {wait_s:.0f} s.", retry_after_s=wait_s)
 
+    def check_stranger(self, address: str) -> None:
+        """Count a request without a key, where these are answered, as one of its address.
+
+        Raises:
+            TooMany: It is one too many.
+        """
+        self.check_rate(f"address:{neighbours_of(address)}")
+
     def check_failures(self, address: str) -> None:
         """Refuse an address that has shown too many wrong keys.
 
         Raises:
             TooMany: It has.
         """
-        wait_s = self._failures.wait(address)
+        wait_s = self._failures.wait(neighbours_of(address))
         if wait_s:
             message = "Too many wrong keys came from this address."
             raise TooMany(message, hint=f"Ask again in {wait_s:.0f} s.", retry_after_s=wait_s)
 
     def note_failure(self, address: str) -> None:
         """Count a wrong key."""
-        self._failures.take(address)
+        self._failures.take(neighbours_of(address))
+
+
+def neighbours_of(address: str) -> str:
+    """Return what ``address`` is counted under: an IPv4 address itself, an IPv6 one's network of 64 bits.
+
+    Such a network is what one customer is given (RFC 6177): counted one by one, he would have 2^64 beginnings.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:_MOST_OF_A_NAME]
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
 
 
 class _Buckets:
@@ -80,7 +107,10 @@ class _Buckets:
     def wait(self, name: str) -> float:
         """Return 0.0 if there is one to take, or the seconds until there is."""
         with self._lock:
-            return self._wait(name) if name in self._left else 0.0
+            if name not in self._left:
+                return 0.0
+            self._left.move_to_end(name)
+            return self._wait(name)
 
     def _wait(self, name: str) -> float:
         now = self._clock()

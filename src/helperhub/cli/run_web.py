@@ -43,7 +43,7 @@ def run_web(*, env_files: Sequence[Path] | None, host: str | None = None, port: 
     web = loaded.settings.web
     options = _options(web, host, port)
     _check_open(hub, options.host)
-    server = build_server(build_app(hub), options)
+    server = build_server(build_app(hub, host=options.host), options)
     with listen(options) as listening:
         address = _address(options, listening.getsockname()[1], web.root_path)
         if lifeline is None:

@@ -205,6 +205,12 @@ class ApiKeys:
         self.store.note_used(key_id, at_ms)
 
 
+def id_of(text: str) -> str:
+    """Return the id in what somebody showed as a key, for the log; empty if it isn't one or has been mistyped."""
+    parts = split_key(text)
+    return parts[1] if parts else ""
+
+
 def split_key(text: str) -> tuple[str, str, str] | None:
     """Return environment, id and secret of a key, or None if it isn't one or has been mistyped."""
     found = _SHAPE.fullmatch(text)

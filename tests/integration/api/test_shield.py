@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.integration.api.conftest import Api, Serve
 
+CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 QUICK = {"HELPERHUB_WEB__PATIENCE": "300ms"}
 
 
@@ -44,7 +45,7 @@ def test_answers_are_marked_for_browsers(api: Api) -> None:
         headers = api.showing().get(path).headers
 
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["content-security-policy"] == CSP
         assert headers["cache-control"] == "no-store"
         assert "access-control-allow-origin" not in headers
         assert "server" not in headers

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from helperhub.api.access import Caller, build_router, needs
-from helperhub.api.answers import Cursor, DryRun, Limit, as_json, etag_of, read_cursor, write_cursor
+from helperhub.api.answers import Cursor, DryRun, Limit, as_json, etag_of, read_name_cursor, write_cursor
 from helperhub.api.asked import narrowed_run
 from helperhub.api.bodies import Reason, read_duration, read_limits, read_schedule, read_schedules, read_time
 from helperhub.api.documents.helpers import (
@@ -82,10 +82,7 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         name: Annotated[str | None, Query(max_length=200, description="Only names that hold this.")] = None,
     ) -> Response:
         """Helpers and instances by name, each with its schedules and when it is due next."""
-        after = read_cursor(cursor, "after").get("after", "")
-        if not isinstance(after, str):
-            message = "That is no cursor of this list."
-            raise UsageError(message)
+        after = read_name_cursor(cursor, "after")
         found, more = hub.helpers.page(
             after=after, limit=limit, wanted=lambda key, queue: caller.sees(key, queue) and (name or "") in key
         )
@@ -188,11 +185,11 @@ def change(
         return as_json(hub.helpers.preview(name, update, create=body.create))
 
     def check(document: dict[str, Any]) -> None:
-        if if_match is not None and if_match not in ("*", _tag(document)):
+        if if_match not in ("*", _tag(document)):
             message = f"'{name}' was changed since you looked."
             raise Outdated(message, hint="Get it again, look at what changed, and send its ETag.")
 
-    made = hub.helpers.update(name, update, reason=body.reason, create=body.create, check=check)
+    made = hub.helpers.update(name, update, reason=body.reason, create=body.create, check=check if if_match else None)
     return as_json(made.to_document())
 
 
