@@ -55,7 +55,7 @@ class ServerOptions:
 
 
 def listen(options: ServerOptions) -> socket.socket:
-    """Return a bound socket.
+    """Return a listening socket.
 
     Raises:
         ConfigurationError: The address can't be had.
@@ -67,6 +67,8 @@ def listen(options: ServerOptions) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((options.host, options.port))
+        # From here on connections wait instead of being refused: what says that it is served may say so.
+        found.listen(_BACKLOG)
     except OSError as error:
         found.close()
         message = f"{options.host}:{options.port} can't be listened at: {error.strerror}."
