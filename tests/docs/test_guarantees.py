@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 import pytest
-from tests.docs.conftest import DOCS, ROOT
+from tests.docs.conftest import DOCS
+from tests.docs.named_tests import is_there, named_tests
 
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (DOCS / "guarantees.md").read_text())))
+NAMED = named_tests("guarantees.md")
 
 
 def test_the_page_names_tests() -> None:
@@ -17,11 +17,7 @@ def test_the_page_names_tests() -> None:
 
 @pytest.mark.parametrize(("path", "name"), NAMED)
 def test_test_behind_a_promise_is_there(path: str, name: str) -> None:
-    functions = [
-        node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.FunctionDef)
-    ]
-
-    assert not name or name in functions
+    assert is_there(path, name)
 
 
 def test_every_row_of_promises_names_a_test() -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from tests.integration.api.conftest import Api, Serve
 
+from helperhub.errors import StoreUnavailable
 from helperhub.model.access import Scope
 from helperhub.services.api_keys import _checksum, split_key
 
@@ -148,3 +149,30 @@ def key_id(client: httpx.Client) -> str:
     parts = split_key(client.headers["Authorization"].removeprefix("Bearer "))
     assert parts is not None
     return parts[1]
+
+
+def test_bug_is_answered_with_an_incident_and_nothing_else(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*_given: object, **_more: object) -> None:
+        message = "secret of the inside"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(type(api.hub.queues), "all", break_down)
+
+    answer = api.client.get("/api/v1/queues")
+
+    assert answer.status_code == 500
+    assert answer.json()["incident"] in answer.json()["detail"]
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_nobody_is_let_in_while_keys_cant_be_looked_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def be_away(*_given: object) -> None:
+        message = "Redis can't be reached."
+        raise StoreUnavailable(message)
+
+    monkeypatch.setattr(type(api.hub.api_keys.store), "read", be_away)
+
+    answer = api.client.get(HELPERS)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
