@@ -28,6 +28,7 @@ from helperhub.services.executions import Executions
 from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import HelperChange, Helpers
 from helperhub.services.limits import LimitRules
+from helperhub.services.mass_replay import MassReplays, build_replay_helper
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.start import check_schema, check_server, check_shards
@@ -44,6 +45,7 @@ from helperhub.store.workers import Workers as WorkerStore
 from helperhub.supervise.embedded import attach
 
 if TYPE_CHECKING:
+    from helperhub.plugins.loader import Plugins
     from helperhub.scheduler.clock import Clock
 
 _log = logging.getLogger("helperhub.hub")
@@ -106,7 +108,22 @@ class Hub(Assembly):
     @cached_property
     def dead_letters(self) -> DeadLetters:
         """List, show, replay and delete dead letters."""
-        return DeadLetters(self.scripts, self.executions)
+        return DeadLetters(
+            self.scripts,
+            self.executions,
+            self._local_helper,
+            limit_key_of=lambda helper, queue: self.profiles(helper, queue).limit_key,
+            max_payload=self.settings.max_payload,
+        )
+
+    @cached_property
+    def mass_replays(self) -> MassReplays:
+        """Replay all dead letters that match, by an execution of `helperhub.replay`."""
+        return MassReplays(self.broker, self.dead_letters, self._redis_time)
+
+    def _declare(self, plugins: Plugins) -> None:
+        super()._declare(plugins)
+        self._declare_helper(build_replay_helper(lambda: self.dead_letters), None)
 
     @cached_property
     def renewal(self) -> Renewal:
@@ -238,11 +255,16 @@ class Hub(Assembly):
             self.audit.note("helper.run", helper, after={"execution": str(found)})
         return found
 
+    def enqueue_with(self, helper: str, payload: Any, options: EnqueueOptions) -> ExecutionId:
+        """Enqueue as `enqueue`, with the options in one."""
+        return self._enqueueing.one(helper, payload, options)
+
     def enqueue_many(
         self,
         executions: Iterable[tuple[str, Any]],
         *,
         metadata: Mapping[str, Any] | None = None,
+        trigger: Trigger = Trigger.CODE,
         wait: timedelta | None = None,
         unique_key: Callable[[Any], str | None] | None = None,
         unique_for: timedelta | None = None,
@@ -252,6 +274,7 @@ class Hub(Assembly):
         Args:
             executions: The pairs.
             metadata: Kept with each.
+            trigger: What asked for them.
             wait: As in `enqueue`.
             unique_key: Returns the unique key of each from its payload, or None; what has the key of one before it
                 gets that one's id.
@@ -263,7 +286,7 @@ class Hub(Assembly):
             QueueFull: A queue is full; the error says how many went in before.
             StoreError: Redis can't take them.
         """
-        options = EnqueueOptions(metadata=metadata, wait=wait)
+        options = EnqueueOptions(metadata=metadata, trigger=trigger, wait=wait)
         return self._enqueueing.many(executions, options, unique_key=unique_key, unique_for=unique_for)
 
     def wait(self, execution_id: str, *, timeout: timedelta = timedelta(seconds=30)) -> Execution:

@@ -19,6 +19,7 @@ from helperhub.model.helper import split_key
 from helperhub.model.identity import new_execution_id
 from helperhub.services.audit import Audit
 from helperhub.services.plan import Plan
+from helperhub.store.body import Envelope
 from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
 from helperhub.store.queues import Queues
@@ -181,22 +182,58 @@ class Executions:
         """Put back all of these that are still there and can be read; return (old id, new id) for each."""
         done: list[tuple[str, str]] = []
         for start in range(0, len(ids), _BATCH):
-            replays = []
-            for old in ids[start : start + _BATCH]:
-                with contextlib.suppress(NotFound, CorruptRecord):
-                    replays.append(self._copy(old))
-            answers = self.scripts.replay(replays)
-            put_back = [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
+            put_back = self.put_back(ids[start : start + _BATCH])
             self._note_replays(put_back)
             done += put_back
         return done
+
+    def put_back(self, ids: Sequence[str], *, new_ids: Sequence[str] | None = None) -> list[tuple[str, str]]:
+        """Do as `replay_all` in one call, for who notes himself what he does.
+
+        Args:
+            ids: The old ones.
+            new_ids: What the new ones are called; None for fresh ids.
+        """
+        replays = []
+        for old, new in zip(ids, new_ids or (new_execution_id() for _ in ids), strict=True):
+            with contextlib.suppress(NotFound, CorruptRecord):
+                replays.append(self._copy(old, new_id=new))
+        answers = self.scripts.replay(replays)
+        return [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
+
+    def replay_changed(self, execution_id: str, change: Callable[[Record, Envelope], tuple[Envelope, str]]) -> str:
+        """Put a dead letter back with something else to work on; return the new execution's id.
+
+        Args:
+            execution_id: The dead letter.
+            change: Returns what it is given now, and the key that limits count it by.
+
+        Raises:
+            UntrustedRecord: Nobody with a key wrote it, or it can't be decrypted.
+            NotFound: Nothing is known of it.
+            Conflict: It was replayed before.
+        """
+        _, new_id, record = self._copy(execution_id, change)
+        ((code, found),) = self.scripts.replay([(execution_id, new_id, record)])
+        if code == -2:
+            raise _unknown(execution_id)
+        if code != 1:
+            message = f"'{execution_id}' was replayed before, as {found}." if code == 0 else f"'{execution_id}' runs."
+            raise Conflict(message)
+        return new_id
 
     def _note_replays(self, pairs: Sequence[tuple[str, str]]) -> None:
         if pairs:
             target = pairs[0][0] if len(pairs) == 1 else f"{len(pairs)} executions"
             self.audit.note("execution.replay", target, after={str(old): str(new) for old, new in pairs})
 
-    def _copy(self, execution_id: str) -> tuple[str, str, Record]:
+    def _copy(
+        self,
+        execution_id: str,
+        change: Callable[[Record, Envelope], tuple[Envelope, str]] | None = None,
+        *,
+        new_id: str | None = None,
+    ) -> tuple[str, str, Record]:
         """Return the old id, a new one, and the record that the new one gets."""
         record = self.records.record(execution_id)
         if record is None:
@@ -207,7 +244,7 @@ class Executions:
             message = f"'{execution_id}' can't be replayed. {error.message}"
             raise UntrustedRecord(message, hint=error.hint) from error
         expires_after = self.expires_after_of(record.helper)
-        new_id = new_execution_id()
+        new_id = new_id or new_execution_id()
         copy = replace(
             Record(),
             helper=record.helper,
@@ -221,6 +258,8 @@ class Executions:
             overlap=record.overlap,
             key=record.key,
         )
+        if change is not None:
+            envelope, copy.key = change(record, envelope)
         copy.body = self.envelopes.pack(new_id, copy, envelope)
         return execution_id, new_id, copy
 

@@ -15,6 +15,7 @@ from helperhub.model.execution import AttemptError, Execution, Status
 from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
+from helperhub.store.listing import Listing
 from helperhub.store.record import CODE_BY_STATUS, ReadBody, Record, read_execution, unpack_record
 from helperhub.store.waiting import Waiting
 
@@ -83,13 +84,8 @@ class Executions:
 
     def open_ids_of(self, queues: Iterable[str], helpers: Iterable[str]) -> Iterator[str]:
         """Yield as `open_ids` what waits in these queues or is parked for these helpers."""
-        for queue in queues:
-            for kind in ("suspects", "ready"):
-                yield from self._zset(self.keys.at(kind, queue))
-            yield from Waiting(self.client, self.keys).ids(queue)
-            yield from (id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
-        for helper in helpers:
-            yield from self._zset(self.keys.at("parked", helper))
+        yield from self.waiting_ids(queues)
+        yield from self.parked_ids(helpers)
         yield from (execution.id for execution in self.running())
         yield from self.dead_ids()
 
@@ -122,6 +118,10 @@ class Executions:
         """Yield the ids of the dead letters, newest first."""
         return self._zset(self.keys.at("dead"), newest_first=True)
 
+    def listing(self) -> Listing:
+        """Return what lists finished executions and dead letters from a place on."""
+        return Listing(self.client, self.keys, self.get_many)
+
     def untold(self, limit: int) -> list[str]:
         """Return up to ``limit`` ids of dead letters that nobody has been told of yet."""
         with store_errors():
@@ -149,11 +149,15 @@ class Executions:
 
     def waiting(self, queues: Iterable[str]) -> Iterator[Execution]:
         """Yield what waits, queue by queue: what could start now, what waits under limits, what is delayed."""
+        return self._load(self.waiting_ids(queues))
+
+    def waiting_ids(self, queues: Iterable[str]) -> Iterator[str]:
+        """Yield the ids of what waits, as `waiting`."""
         for queue in queues:
             for kind in ("suspects", "ready"):
-                yield from self._load(self._zset(self.keys.at(kind, queue)))
-            yield from self._load(Waiting(self.client, self.keys).ids(queue))
-            yield from self._load(id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
+                yield from self._zset(self.keys.at(kind, queue))
+            yield from Waiting(self.client, self.keys).ids(queue)
+            yield from (id_[1:] for id_ in self._zset(self.keys.at("delayed", queue)))
 
     def waits_for(self, execution_id: str) -> dict[str, Any] | None:
         """Return the limit that an execution waits for and its place in line, or None; see `Waiting.waits_for`."""
@@ -165,8 +169,12 @@ class Executions:
 
     def parked(self, helpers: Iterable[str]) -> Iterator[Execution]:
         """Yield what waits behind the active executions of these helpers."""
+        return self._load(self.parked_ids(helpers))
+
+    def parked_ids(self, helpers: Iterable[str]) -> Iterator[str]:
+        """Yield the ids of what waits behind the active executions of these helpers."""
         for helper in helpers:
-            yield from self._load(self._zset(self.keys.at("parked", helper)))
+            yield from self._zset(self.keys.at("parked", helper))
 
     def active(self, helper: str) -> list[Execution]:
         """Return the executions of a helper that are known to be active (where overlap counts)."""

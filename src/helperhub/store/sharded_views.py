@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from helperhub.errors import StoreUnavailable
 from helperhub.model.execution import Execution
 from helperhub.store.executions import Executions
+from helperhub.store.listing import Listing, ShardedListing
 from helperhub.store.queues import Queues, QueueStats
 from helperhub.store.record import Record
 from helperhub.store.workers import Workers, WorkerState
@@ -68,6 +69,11 @@ class ShardedExecutions(Executions):
         """Yield the ids of the dead letters, shard by shard."""
         return chain.from_iterable(part.dead_ids() for part in self.parts)
 
+    def listing(self) -> Listing:
+        """Return what lists finished executions and dead letters from a place on."""
+        parts = tuple(part.listing() for part in self.parts)
+        return ShardedListing(self.client, self.keys, self.get_many, parts=parts)
+
     def untold(self, limit: int) -> list[str]:
         """Return up to ``limit`` ids of dead letters that nobody has been told of yet, of shards that are there."""
         found: list[str] = []
@@ -98,6 +104,14 @@ class ShardedExecutions(Executions):
     def parked(self, helpers: Iterable[str]) -> Iterator[Execution]:
         """Yield what waits behind the active executions of these helpers."""
         return (execution for helper in helpers for part in self.parts for execution in part.parked([helper]))
+
+    def waiting_ids(self, queues: Iterable[str]) -> Iterator[str]:
+        """Yield the ids of what waits, as `waiting`."""
+        return (id_ for queue in queues for part in self.parts for id_ in part.waiting_ids([queue]))
+
+    def parked_ids(self, helpers: Iterable[str]) -> Iterator[str]:
+        """Yield the ids of what waits behind the active executions of these helpers."""
+        return (id_ for helper in helpers for part in self.parts for id_ in part.parked_ids([helper]))
 
     def waits_for(self, execution_id: str) -> dict[str, Any] | None:
         """Return the limit that an execution waits for and its place in line, or None."""

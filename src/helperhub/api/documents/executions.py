@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from helperhub.api.documents.base import TIME, Document
 from helperhub.model.execution import Status, Trigger
@@ -80,6 +80,104 @@ class ExecutionDocument(Document):
     """Above 1 where identical skips share a row."""
     unique_key: str | None
     """Its unique key."""
+
+
+class ProgressDocument(Document):
+    """How far a running execution says it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    done: float
+    """How much is done, in the helper's own unit."""
+    total: float | None = None
+    """How much there is."""
+    text: str = ""
+    """What is going on."""
+
+
+class LogLineDocument(Document):
+    """A line that an execution logged."""
+
+    model_config = ConfigDict(extra="allow")
+
+    at: str = Field(examples=[TIME])
+    """When."""
+    level: str = Field(examples=["info"])
+    """How grave."""
+    text: str
+    """What."""
+
+
+class ExecutionStoryDocument(ExecutionDocument):
+    """One execution with what it reported while it ran."""
+
+    progress: ProgressDocument | None
+    """Its last report."""
+    log: list[LogLineDocument]
+    """What it logged lately, oldest first."""
+
+
+class ProgressReport(Document):
+    """An execution's last progress report."""
+
+    id: str
+    """The execution."""
+    progress: ProgressDocument | None
+    """Its last report; null when there is none, or none any more."""
+
+
+class LogReport(Document):
+    """What an execution logged lately."""
+
+    id: str
+    """The execution."""
+    log: list[LogLineDocument]
+    """At most the last 200 lines, oldest first, while it runs and for an hour after its last word."""
+
+
+class CancelledDocument(Document):
+    """What became of an execution that was to stop."""
+
+    id: str
+    """The execution."""
+    outcome: Literal["cancelled", "asked"]
+    """``cancelled`` at once, or ``asked`` to stop because it runs."""
+
+
+class ReplayedDocument(Document):
+    """An execution that was put back."""
+
+    id: str
+    """The new execution."""
+    replay_of: str
+    """The one that it repeats."""
+
+
+class ReplayedList(Document):
+    """Executions that were put back."""
+
+    replayed: list[ReplayedDocument]
+    """Each with the new execution's id."""
+
+
+class StartedRow(Document):
+    """One execution of a batch."""
+
+    id: str
+    """Its id."""
+    helper: str = Field(examples=["weather"])
+    """Its helper."""
+    existed: bool
+    """Whether it was there before, by its id or unique key."""
+
+
+class StartedList(Document):
+    """What was started, in the order of the request."""
+
+    executions: list[StartedRow]
+    """The executions."""
+    count: int
+    """How many."""
 
 
 class ExecutionPage(Document):
