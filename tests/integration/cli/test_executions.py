@@ -111,6 +111,7 @@ def test_executions_show_finds_planned_ones_too(answer: Answer, call: Call) -> N
         ["plan", "move", "--to", "2099-01-01T00:00:00Z"],
         ["dead", "show"],
         ["dead", "replay"],
+        ["dead", "edit", "--payload", "1"],
         ["queues", "pause"],
         ["queues", "resume"],
         ["queues", "purge"],
@@ -244,3 +245,46 @@ def test_dead_delete_asks_on_a_terminal_and_says_how_many(
 @pytest.mark.parametrize("words", [[], ["a", "--all"], ["a", "--helper", "tidy"], ["--helper", "tidy"]])
 def test_dead_letters_must_be_named_in_one_way(call: Call, command: str, words: list[str]) -> None:
     assert call("dead", command, *words).exit_code == 2
+
+
+def test_dead_groups_tell_what_they_failed_of(letters: list[str], call: Call, answer: Answer) -> None:
+    (group,) = answer("dead", "groups")["groups"]
+    heading, line = call("dead", "groups").stdout.splitlines()
+
+    assert (group["helper"], group["count"], group["message"]) == ("broken", 3, "no such room: N")
+    assert heading.split() == ["CAUSE", "HELPER", "COUNT", "LAST", "WHAT", "EXAMPLE"]
+    assert line.split()[:3] == [group["fingerprint"], "broken", "3"]
+    assert sorted(ids_of(answer("dead", "list", "--cause", group["fingerprint"])["dead"])) == sorted(letters)
+    assert answer("dead", "list", "--cause", "0123456789abcdef") == {"dead": [], "total": 0}
+
+
+def test_dead_replay_by_cause_and_rate_is_left_to_a_worker(
+    letters: list[str], hub: Hub, call: Call, answer: Answer
+) -> None:
+    fingerprint = answer("dead", "groups")["groups"][0]["fingerprint"]
+    refused = call("dead", "replay", letters[0], "--rate", "10/s")
+
+    started = answer("dead", "replay", "--cause", fingerprint, "--rate", "10/s")["id"]
+
+    assert (refused.exit_code, "go with --all or --cause" in refused.stderr) == (2, True)
+    waiting = hub.executions.get(started)
+    assert (waiting.helper, waiting.payload["rate"], waiting.payload["cause"]) == (
+        "helperhub.replay",
+        "10/s",
+        fingerprint,
+    )
+    assert waiting.metadata["by"].startswith("person:")
+    hub.executions.cancel(started, reason="seen")
+
+
+def test_dead_edit_puts_one_back_with_another_payload(letters: list[str], hub: Hub, answer: Answer) -> None:
+    (replayed,) = answer("dead", "edit", letters[0], "--payload", '{"room": 7}')["replayed"]
+
+    assert replayed["replay_of"] == letters[0]
+    assert hub.wait(replayed["id"], timeout=timedelta(seconds=10)).payload == {"room": 7}
+
+
+def test_dead_delete_by_cause_spares_the_others(letters: list[str], answer: Answer) -> None:
+    assert answer("dead", "delete", "--cause", "0123456789abcdef", "--yes") == {"deleted": 0}
+    fingerprint = answer("dead", "groups")["groups"][0]["fingerprint"]
+    assert answer("dead", "delete", "--cause", fingerprint, "--yes") == {"deleted": len(letters)}
