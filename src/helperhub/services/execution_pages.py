@@ -178,7 +178,7 @@ class _Parts:
         dead = ((place, True, one) for place, one in self._dead(dead_at))
         ended = ((place, False, one) for place, one in self._stream(ended_at, spare_dead=True))
         rows: Iterator[tuple[Any, bool, Execution]] = heapq.merge(
-            dead, ended, key=lambda row: end_place(row[2])[0], reverse=True
+            dead, ended, key=lambda row: end_place(row[2]), reverse=True
         )
         for place, is_dead, one in rows:
             dead_at, ended_at = (list(place), ended_at) if is_dead else (dead_at, list(place))
@@ -216,7 +216,7 @@ def _read_place(place: Mapping[str, Any], names: Sequence[str]) -> tuple[str, An
     if part == "errors" and isinstance(at, list) and len(at) == 2:
         fits = all(one is None or _fits(one, shape) for one, shape in zip(at, (_DEAD, shapes["ended"]), strict=True))
     else:
-        fits = part in shapes and _fits(at, shapes[str(part)])
+        fits = isinstance(part, str) and part in shapes and _fits(at, shapes[part])
     if not fits or part not in names:
         message = "That is no cursor of this list."
         raise UsageError(message, hint="Give the 'next_cursor' of the page before as it stands, with the same filters.")
