@@ -27,7 +27,11 @@ from helperhub.model.identity import new_execution_id
 from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.planner import Planner
 from helperhub.scheduler.records import RecordOf
+from helperhub.services.callback_delivery import CallbackSecrets, build_callback_helper
+from helperhub.services.callbacks import Ends
 from helperhub.services.failure_notice import NOTICE_HELPER, GivenUp, NoticeTargets, build_notice_helper
+from helperhub.services.outside import Outside
+from helperhub.services.outside_addresses import parse_allowed
 from helperhub.services.profiles import Profiles, QueueRules
 from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
 from helperhub.store import schema
@@ -283,11 +287,26 @@ class Assembly:
                     self.broker.declare_actor(found)
         if self.settings.on_failure.configured:
             self._declare_helper(build_notice_helper(self._targets()), None)
+        self._declare_helper(self._build_callback_helper(), None)
         for queue in ("high", DEFAULT_QUEUE, "low"):
             self.broker.declare_queue(queue)
 
     def _declare_helper(self, found: Helper, settings: Any) -> None:
         declare_helper(self.broker, found, settings=settings, records=self.records)
+
+    @cached_property
+    def callback_secrets(self) -> CallbackSecrets:
+        """What callbacks are signed with."""
+        return CallbackSecrets(self.signatures, self.settings.hub)
+
+    @cached_property
+    def _ends(self) -> Ends:
+        return Ends(self.broker, self.records, self.profiles)
+
+    def _build_callback_helper(self) -> Helper:
+        given = self.settings.callbacks
+        outside = Outside(parse_allowed(given.allow), given.timeout, given.max_answer)
+        return build_callback_helper(outside, self.callback_secrets.all, delays=given.delays, queue=given.queue)
 
     def _targets(self) -> NoticeTargets:
         on = self.settings.on_failure

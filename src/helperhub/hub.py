@@ -20,6 +20,7 @@ from helperhub.scheduler.promoter import Promoter
 from helperhub.services.accepting import Accepting, Spooling
 from helperhub.services.api_keys import ApiKeys
 from helperhub.services.audit import Audit
+from helperhub.services.callbacks import Callbacks
 from helperhub.services.checks import Checks
 from helperhub.services.dead_letters import DeadLetters
 from helperhub.services.deliveries import Deliveries
@@ -126,6 +127,11 @@ class Hub(Assembly):
         self._declare_helper(build_replay_helper(lambda: self.dead_letters), None)
 
     @cached_property
+    def callbacks(self) -> Callbacks:
+        """See what was told to whom, and tell it again."""
+        return Callbacks(self.executions)
+
+    @cached_property
     def renewal(self) -> Renewal:
         """See which keys are in use; sign and seal anew under the present ones."""
         return Renewal(self.scripts, self.records, self._queue_store, self.catalogue, self.envelopes)
@@ -222,6 +228,7 @@ class Hub(Assembly):
         wait: timedelta | None = None,
         unique_key: str | None = None,
         unique_for: timedelta | None = None,
+        callback: str | None = None,
     ) -> ExecutionId:
         """Enqueue one execution of a helper and return its id; ``.existed`` tells whether it was there before.
 
@@ -240,6 +247,7 @@ class Hub(Assembly):
             unique_key: Of a helper's executions with one key there is one: as long as it isn't over, the same key
                 enqueues nothing and answers its id. At most 255 bytes.
             unique_for: The key is held for so long from now on instead, whatever becomes of the execution.
+            callback: URL that gets its document when it ends, instead of the helper's.
 
         Raises:
             NotFound: No helper has that name.
@@ -248,7 +256,7 @@ class Hub(Assembly):
             StoreError: Redis can't take it.
         """
         options = EnqueueOptions(
-            delay, at, priority, id, expires_after, metadata, trigger, wait, unique_key, unique_for
+            delay, at, priority, id, expires_after, metadata, trigger, wait, unique_key, unique_for, callback
         )
         found = self._enqueueing.one(helper, payload, options)
         if trigger is Trigger.MANUAL and not found.existed:
@@ -268,6 +276,7 @@ class Hub(Assembly):
         wait: timedelta | None = None,
         unique_key: Callable[[Any], str | None] | None = None,
         unique_for: timedelta | None = None,
+        callback: str | None = None,
     ) -> list[ExecutionId]:
         """Enqueue (helper, payload) pairs, 500 a round trip; return their ids in order.
 
@@ -279,6 +288,7 @@ class Hub(Assembly):
             unique_key: Returns the unique key of each from its payload, or None; what has the key of one before it
                 gets that one's id.
             unique_for: As in `enqueue`.
+            callback: As in `enqueue`, for each.
 
         Raises:
             NotFound: No helper has one of the names; nothing was enqueued.
@@ -286,7 +296,7 @@ class Hub(Assembly):
             QueueFull: A queue is full; the error says how many went in before.
             StoreError: Redis can't take them.
         """
-        options = EnqueueOptions(metadata=metadata, trigger=trigger, wait=wait)
+        options = EnqueueOptions(metadata=metadata, trigger=trigger, wait=wait, callback=callback)
         return self._enqueueing.many(executions, options, unique_key=unique_key, unique_for=unique_for)
 
     def wait(self, execution_id: str, *, timeout: timedelta = timedelta(seconds=30)) -> Execution:
@@ -378,7 +388,7 @@ class Hub(Assembly):
             register=lambda: self.register(exclusive=exclusive),
             keep_limits=self.limit_rules.keep,
             registered=registered,
-            tell_untold=lambda: self._given_up.tell_untold(self.records),
+            tell_untold=lambda: self._given_up.tell_untold(self.records) + self._ends.call_back(),
         )
 
     @cached_property

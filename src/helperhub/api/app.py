@@ -18,6 +18,7 @@ from helperhub.api.access import PUBLIC, SCOPE, Guard, scopes_of
 from helperhub.api.idempotency import Keeping, Once
 from helperhub.api.problems import Problem, ValidationProblem
 from helperhub.api.routes.audit import build_audit_routes
+from helperhub.api.routes.callbacks import build_callback_routes
 from helperhub.api.routes.dead_letters import build_dead_letter_routes
 from helperhub.api.routes.executions import build_execution_routes
 from helperhub.api.routes.health import build_health_routes
@@ -104,6 +105,7 @@ def _versioned(hub: Hub) -> Sequence[APIRouter]:
         build_plan_routes(hub),
         build_execution_routes(hub),
         build_dead_letter_routes(hub),
+        build_callback_routes(hub),
         build_queue_routes(hub),
         build_worker_routes(hub),
         build_key_routes(hub),

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from dramatiq import Actor, Message
 
 from helperhub.errors import InvalidHelper, UsageError
+from helperhub.model.callback_url import parse_callback_url
 from helperhub.model.execution import Trigger
 from helperhub.model.retry import RetryPolicy
 from helperhub.store.record import Record
@@ -150,6 +151,8 @@ def _check_own(options: Mapping[str, Any], refuse: _Refuse) -> None:
     metadata = options.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):
         refuse(f"metadata={metadata!r}", "Take a dict.")
+    if options.get("callback") is not None:
+        parse_callback_url(options["callback"])
     for name in ("instance", "replay_of"):
         if not isinstance(options.get(name), str | None):
             refuse(f"{name}={options[name]!r}", "Take a text.")

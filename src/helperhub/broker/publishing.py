@@ -40,6 +40,7 @@ class Profile:
         overlap: Whether its active executions have to be known.
         bound: Most executions that may wait in its queue; 0 means any number.
         limit_key: Field of the payload whose values have limits of their own; None if there are no such.
+        called: Whether its helper names a URL that is told of each end.
     """
 
     priority: int | None = None
@@ -49,6 +50,7 @@ class Profile:
     overlap: Overlap = Overlap.ALLOW
     bound: int = 0
     limit_key: str | None = None
+    called: bool = False
 
 
 class ProfileSource(Protocol):
@@ -120,6 +122,8 @@ def build_publication(
         overlap=CODE_BY_OVERLAP[profile.overlap],
         key=envelopes.limit_key(envelope.payload, profile.limit_key) if profile.limit_key else "",
         unique=unique,
+        # Which URL it is rides in the envelope, where it is signed, or is looked up when it ends.
+        called=profile.called or bool(options.get("callback")),
     )
     record.body = envelopes.pack_content(message.message_id, record, text)
     other = "" if own.get("keyed") else call

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--id", "execution_id", metavar="ID", help="Its id; the same id again changes nothing.")
 @click.option("--unique-key", metavar="KEY", help="Nothing new while one of the helper with this key isn't over.")
 @click.option("--unique-for", type=DurationWord(), metavar="DURATION", help="With --unique-key: for so long instead.")
+@click.option("--callback", metavar="URL", help="Told when it ends, instead of the helper's.")
 @click.option("--meta", type=PairWord(), multiple=True, metavar="NAME=VALUE", help="Kept with it; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait for its end: exits with 0 if that is success, else with 1.")
 @timeout_option
@@ -54,6 +55,7 @@ def run(name: str, timeout: timedelta, *, wait: bool, **options: Any) -> int:
         trigger=Trigger.MANUAL,
         unique_key=options["unique_key"],
         unique_for=options["unique_for"],
+        callback=options["callback"],
     )
     if not wait:
         if wants_json():

@@ -49,6 +49,7 @@ _NAMED = re.compile(r"([A-Za-z0-9._-]{1,80})=(.*)", re.DOTALL)
 @click.option("--concurrency-per-key", type=LimitWord(), metavar="N", help="Most of one key that run at once.")
 @click.option("--rate", type=LimitWord(rate=True), metavar="N/SPAN", help="Most starts, such as 100/m; or 'none'.")
 @click.option("--rate-per-key", type=LimitWord(rate=True), metavar="N/SPAN", help="Most starts of one key.")
+@click.option("--callback", metavar="URL", help="Told of each end; '' for none.")
 @click.option("--enable/--disable", "enabled", default=None, help="Plan its schedules, or don't.")
 @click.option("--create", is_flag=True, help="Make the instance if there is none.")
 @reason_option

@@ -27,6 +27,7 @@ COMMANDS = {
     "why": LazyCommand("helperhub.cli.why:why", "Say why an execution stands where it does.", _SEE),
     "plan": LazyCommand("helperhub.cli.plan:plan", "See what is due; skip, move or run it.", _SEE),
     "dead": LazyCommand("helperhub.cli.dead:dead", "List, show, replay, delete dead letters.", _SEE),
+    "callbacks": LazyCommand("helperhub.cli.callbacks:callbacks", "See what was told to URLs; tell it again.", _SEE),
     "queues": LazyCommand("helperhub.cli.queues:queues", "List, pause, resume, purge queues.", _SEE),
     "workers": LazyCommand("helperhub.cli.workers:workers", "List, pause, resume worker processes.", _SEE),
     "next": LazyCommand("helperhub.cli.next_times:next_times", "Show when a schedule would fire.", _SEE),

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from helperhub.errors import InvalidHelper
+from helperhub.errors import InvalidHelper, UsageError
+from helperhub.model.callback_url import parse_callback_url
 from helperhub.model.limits import NO_CHANGES, NO_LIMITS, Limits, LimitsOverride
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
@@ -48,6 +49,7 @@ class HelperSpec:
         limits: How much of it, with all its instances, may run at once and start.
         enabled: Whether its schedules are planned.
         payload: What a scheduled execution is given; JSON.
+        callback: URL that is told of each end; None tells nobody.
         description: One line for people.
         plugin: The distribution that ships it, such as ``helperhub-weather``.
         plugin_version: That distribution's version.
@@ -69,6 +71,7 @@ class HelperSpec:
     limits: Limits = NO_LIMITS
     enabled: bool = True
     payload: Any = None
+    callback: str | None = None
     description: str = ""
     plugin: str = ""
     plugin_version: str = ""
@@ -96,6 +99,7 @@ class Override:
         expires_after: Replaces the spec's expiry.
         payload: Replaces the payload of scheduled executions; ``has_payload`` tells None apart.
         has_payload: Whether ``payload`` counts.
+        callback: Replaces the spec's callback; an empty text means none.
         limits: Changes the spec's limits, and holds executions back; a helper's own, with all its instances.
         reason: Why, in the operator's words.
         changed_at: When it was last changed.
@@ -108,6 +112,7 @@ class Override:
     expires_after: timedelta | None = None
     payload: Any = None
     has_payload: bool = False
+    callback: str | None = None
     limits: LimitsOverride = NO_CHANGES
     reason: str = ""
     changed_at: datetime | None = None
@@ -129,6 +134,8 @@ def effective_spec(spec: HelperSpec, override: Override | None) -> HelperSpec:
     }
     if override.has_payload:
         changes["payload"] = override.payload
+    if override.callback is not None:
+        changes["callback"] = override.callback or None
     return replace(spec, **changes) if changes else spec
 
 
@@ -172,3 +179,9 @@ def _check_ranges(spec: HelperSpec) -> None:
         if value is not None and value <= timedelta(0):
             message = f"Helper '{spec.key}' has {name}={value}."
             raise InvalidHelper(message, hint="Take more than nothing, or None.")
+    if spec.callback is not None:
+        try:
+            parse_callback_url(spec.callback)
+        except UsageError as error:
+            message = f"Helper '{spec.key}': {error.message}"
+            raise InvalidHelper(message, hint=error.hint) from error

@@ -125,6 +125,7 @@ def helper(
     enabled: bool = ...,
     payload: Any = ...,
     payload_model: type[Any] | None = ...,
+    callback: str | None = ...,
     settings: type[Any] | None = ...,
     throws: type[BaseException] | tuple[type[BaseException], ...] = ...,
     description: str | None = ...,
@@ -150,6 +151,7 @@ def helper(  # noqa: PLR0913 - the author's whole vocabulary in one place
     enabled: bool = True,
     payload: Any = None,
     payload_model: type[Any] | None = None,
+    callback: str | None = None,
     settings: type[Any] | None = None,
     throws: type[BaseException] | tuple[type[BaseException], ...] = (),
     description: str | None = None,
@@ -176,6 +178,7 @@ def helper(  # noqa: PLR0913 - the author's whole vocabulary in one place
         enabled: Whether its schedules are planned from the start.
         payload: What scheduled executions are given; JSON.
         payload_model: Pydantic model that payloads must fit; ``ctx.payload`` is then an instance.
+        callback: URL that gets a signed POST with each execution's document when it ends; see docs/howto/callbacks.md.
         settings: Pydantic model for ``ctx.settings``, filled from ``HELPERHUB_<PLUGIN>__*``.
         throws: Exceptions that are never retried.
         description: One line for people; default: the docstring's first.
@@ -203,6 +206,7 @@ def helper(  # noqa: PLR0913 - the author's whole vocabulary in one place
             enabled=enabled,
             payload=payload,
             secret_fields=find_secret_fields(payload_model),
+            callback=callback,
             description=description or (inspect.getdoc(function) or "").partition("\n")[0],
         )
         thrown = throws if isinstance(throws, tuple) else (throws,)

@@ -23,7 +23,8 @@ _log = logging.getLogger("helperhub.scheduler")
 _LOOK = timedelta(milliseconds=400)
 _SOON_S = 0.03
 _REAP = timedelta(seconds=2)
-_TELL = timedelta(seconds=2)
+#: Whoever waits for a callback waits for this too.
+_TELL = timedelta(milliseconds=500)
 _CLEAN = timedelta(seconds=60)
 _REGISTER = timedelta(seconds=5)
 #: APScheduler goes by the wall clock: if that jumps, promotion is woken again after this long.
@@ -60,7 +61,7 @@ class Clock:
             janitor: Cleans.
             plan_every: How often the plan is extended.
             register: Enters the plugins' helpers; called when Redis has come back with less than it had.
-            tell_untold: Tells of dead letters that no worker could tell of.
+            tell_untold: Tells of dead letters that no worker could tell of, and enqueues callbacks of what ended.
             keep_limits: Brings limits to every shard, and frees slots that nobody holds.
             registered: Whether they are entered; else that is tried until it works.
         """

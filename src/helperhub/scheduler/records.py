@@ -50,4 +50,5 @@ class RecordOf:
             trigger=Trigger.SCHEDULE.value,
             overlap=CODE_BY_OVERLAP[spec.overlap],
             key=self.envelopes.limit_key(spec.payload, spec.limits.key),
+            called=spec.callback is not None,
         )

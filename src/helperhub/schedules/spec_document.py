@@ -16,7 +16,18 @@ from helperhub.model.schedule import Schedule
 from helperhub.schedules.notation import parse_schedule, schedule_to_dict
 
 _OVERRIDE_FIELDS = frozenset(
-    {"reason", "changed_at", "enabled", "schedules", "priority", "expires_after_ms", "payload", "limits", "paused"}
+    {
+        "reason",
+        "changed_at",
+        "enabled",
+        "schedules",
+        "priority",
+        "expires_after_ms",
+        "payload",
+        "limits",
+        "paused",
+        "callback",
+    }
 )
 
 
@@ -42,6 +53,7 @@ def spec_to_document(spec: HelperSpec) -> dict[str, Any]:
         "limits": limits_to_document(spec.limits),
         "enabled": spec.enabled,
         "payload": spec.payload,
+        "callback": spec.callback,
         "description": spec.description,
         "plugin": spec.plugin,
         "plugin_version": spec.plugin_version,
@@ -77,6 +89,7 @@ def spec_from_document(document: Mapping[str, Any]) -> HelperSpec:
         limits=_limits(document.get("limits") or {}),
         enabled=document["enabled"],
         payload=document["payload"],
+        callback=document.get("callback"),
         description=document["description"],
         plugin=document["plugin"],
         plugin_version=document["plugin_version"],
@@ -99,6 +112,8 @@ def override_to_document(override: Override) -> dict[str, Any]:
         document["expires_after_ms"] = to_ms(override.expires_after)
     if override.has_payload:
         document["payload"] = override.payload
+    if override.callback is not None:
+        document["callback"] = override.callback
     if override.limits.changes:
         document["limits"] = {name: _word(value) for name, value in override.limits.changes.items()}
     if override.limits.paused:
@@ -116,6 +131,7 @@ def override_from_document(document: Mapping[str, Any]) -> Override:
         expires_after=_duration(document.get("expires_after_ms")),
         payload=document.get("payload"),
         has_payload="payload" in document,
+        callback=document.get("callback"),
         limits=LimitsOverride(
             {name: _limit(value) for name, value in document.get("limits", {}).items()},
             "paused" in document,

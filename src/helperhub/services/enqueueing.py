@@ -38,6 +38,7 @@ class EnqueueOptions:
         wait: How long the call goes on trying while Redis can't take it.
         unique_key: Of executions of a helper with one key there is one: while it isn't over, or for ``unique_for``.
         unique_for: How long the key is held from enqueueing on, whatever becomes of the execution.
+        callback: URL that is told of its end.
     """
 
     delay: timedelta | None = None
@@ -50,6 +51,7 @@ class EnqueueOptions:
     wait: timedelta | None = None
     unique_key: str | None = None
     unique_for: timedelta | None = None
+    callback: str | None = None
 
     def delay_ms(self) -> int | None:
         """Return the delay in ms, or None.
@@ -78,6 +80,8 @@ class EnqueueOptions:
             options["keyed"] = True
         if self.unique_key is not None:
             options["unique_key"] = self.unique_key
+        if self.callback is not None:
+            options["callback"] = self.callback
         if self.unique_for is not None:
             options["unique_for"] = self.unique_for
         return options

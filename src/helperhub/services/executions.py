@@ -77,7 +77,11 @@ class Executions:
 
     def find(self, wanted: ExecutionFilter, *, limit: int) -> list[Execution]:
         """Return executions, newest first: running, waiting, then finished. Planned ones are in the plan."""
-        return list(islice(filter(wanted.matches, self._all(wanted)), limit))
+        return list(islice(self.all_of(wanted), limit))
+
+    def all_of(self, wanted: ExecutionFilter) -> Iterator[Execution]:
+        """Yield executions as `find`, as many as there are."""
+        return filter(wanted.matches, self._all(wanted))
 
     def get(self, execution_id: str) -> Execution:
         """Return one execution, a planned one too.
@@ -257,6 +261,7 @@ class Executions:
             metadata=record.metadata,
             overlap=record.overlap,
             key=record.key,
+            called=record.called,
         )
         if change is not None:
             envelope, copy.key = change(record, envelope)

@@ -14,7 +14,7 @@ from helperhub.model.limits import LimitsOverride, Rate
 from helperhub.model.schedule import Schedule
 from helperhub.store.catalogue import CatalogueRow, Snapshot
 
-_UPDATABLE = ("schedules", "priority", "expires_after", "enabled")
+_UPDATABLE = ("schedules", "priority", "expires_after", "enabled", "callback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class HelperUpdate:
         enabled: Switches planning.
         payload: Replaces the payload of scheduled executions, where ``has_payload``.
         has_payload: Whether ``payload`` counts.
+        callback: Replaces the URL that is told of each end; empty means nobody.
         limits: By name of `LIMIT_NAMES`; a value of None is no limit.
         paused: Start nothing of the helper, or go on.
     """
@@ -38,6 +39,7 @@ class HelperUpdate:
     enabled: bool | None = None
     payload: Any = None
     has_payload: bool = False
+    callback: str | None = None
     limits: Mapping[str, int | Rate | None] = field(default_factory=dict)
     paused: bool | None = None
 

@@ -378,6 +378,7 @@ class Helpers:
             "paused": held.paused,
             "pause_reason": held.pause_reason or None,
             "payload": spec.payload,
+            "callback": spec.callback,
             "description": spec.description,
             "plugin": spec.plugin,
             "plugin_version": spec.plugin_version,

@@ -111,4 +111,5 @@ class Profiles:
             expires_after=spec.expires_after,
             overlap=spec.overlap if spec.schedules else Overlap.ALLOW,
             limit_key=spec.limits.key,
+            called=spec.callback is not None,
         )

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from helperhub.errors import UsageError
 from helperhub.model.duration import parse_duration
 from helperhub.schedules.zones import load_zone
+from helperhub.services.outside_addresses import parse_allowed
 from helperhub.store.address import SCHEMES, parse_address
 from helperhub.trust.keyring import parse_helper_keys, parse_ring
 
@@ -69,6 +70,11 @@ def _check_ring(ring: SecretStr) -> SecretStr:
 def _check_helper_keys(keys: SecretStr) -> SecretStr:
     parse_helper_keys(keys.get_secret_value())
     return keys
+
+
+def _check_allowed(entries: list[str]) -> list[str]:
+    parse_allowed(entries)
+    return entries
 
 
 Ring = Annotated[SecretStr, AfterValidator(_check_ring)]
@@ -208,6 +214,27 @@ class OnFailureSettings(_Section):
         return bool(self.url or self.mail_to)
 
 
+class CallbackSettings(_Section):
+    """URLs that are told how executions ended."""
+
+    allow: Annotated[Names, AfterValidator(_check_allowed)] = []
+    """Inside targets that callbacks may go to: host names, addresses or networks such as 10.1.0.0/16 (parted by
+    commas, or a JSON list). Everything outside may be called; empty means nothing inside."""
+    timeout: Span = timedelta(seconds=10)
+    """How long one call may take in all (duration)."""
+    max_answer: int = Field(default=1024, ge=0, le=65_536)
+    """How much of an answer is kept (bytes); the rest isn't read."""
+    delays: Annotated[list[Duration], BeforeValidator(_read_names)] = [
+        *(timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)),
+        *(timedelta(hours=2), timedelta(hours=6), timedelta(hours=14)),
+    ]
+    """How long to wait after each failed call (durations parted by commas, or a JSON list), and up to a quarter longer
+    by chance; after one more it is given up."""
+    queue: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,80}$")
+    """Queue that callbacks wait in. In one of their own, HELPERHUB_QUEUES__<QUEUE>__MAX_RUNNING bounds how many threads
+    slow targets can hold."""
+
+
 class SigningSettings(_Section):
     """Signatures: whoever can write to Redis but has no key can't have anything run."""
 
@@ -325,6 +352,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     queues: dict[str, QueueSettings] = {}
     plugins: PluginSettings = PluginSettings()
+    callbacks: CallbackSettings = CallbackSettings()
     signing: SigningSettings = SigningSettings()
     encryption: EncryptionSettings = EncryptionSettings()
     on_failure: OnFailureSettings = OnFailureSettings()

@@ -132,6 +132,16 @@ class Executions:
         with store_errors():
             self.client.srem(self.keys.at("untold"), execution_id)
 
+    def uncalled(self, limit: int) -> list[str]:
+        """Return up to ``limit`` ids of ended executions whose callback isn't enqueued yet."""
+        with store_errors():
+            return [id_.decode() for id_ in self.client.srandmember(self.keys.at("uncalled"), limit)]
+
+    def note_called(self, ids: Sequence[str]) -> None:
+        """Note that the callbacks of these ended executions are enqueued."""
+        with store_errors():
+            self.client.srem(self.keys.at("uncalled"), *ids)
+
     def count_dead(self) -> int:
         """Return how many dead letters there are."""
         with store_errors():

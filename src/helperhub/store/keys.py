@@ -43,6 +43,7 @@ of a shard live on one node and one script may touch any of them.
 | P:of:<helper>:f  | list   | ids of its other ends, newest first                   | as the streams |
 | P:dead           | zset   | dead letters by when they were given up               | till cleared |
 | P:untold         | set    | dead letters that nobody has been told of yet         | till a scheduler did |
+| P:uncalled       | set    | ended executions whose callback isn't enqueued yet    | till a scheduler did |
 | P:unlisted       | set    | dead letters whose place in the index by time has ended | as these |
 | P:synced         | string | written by calls that wait for disk or replicas       | for ever |
 | P:history        | hash   | bytes held by finished records; complete_since_ms     | for ever |

@@ -61,6 +61,7 @@ class Record:
 
     ``expires_ms`` below 0 means that many ms after the due time that the script will give it.
     ``key`` is what its concurrency and rate are counted by, ``unique`` the key that it alone may have.
+    ``called`` is whether its end is told to a URL; which one, its envelope or its helper says.
     """
 
     status: str = "q"
@@ -89,6 +90,7 @@ class Record:
     lost: int = 0
     key: str = ""
     unique: str = ""
+    called: bool = False
 
 
 #: Returns the envelope of an execution's record.
@@ -111,7 +113,8 @@ def pack_record(record: Record) -> bytes:
         UsageError: A name has more than `MAX_NAME_BYTES` bytes.
     """
     r = record
-    constants = pack((r.call, r.trigger, r.replay_of, r.metadata, r.body))
+    places = (r.call, r.trigger, r.replay_of, r.metadata, r.body)
+    constants = pack((*places, b"1") if r.called else places)
     due, enqueued, expires = min(r.due_ms, MAX_MS), r.enqueued_ms, min(r.expires_ms, MAX_MS)
     started, finished, planned = r.started_ms, r.finished_ms, r.planned_ms
     numbers = _NUMBERS.pack(
@@ -177,7 +180,7 @@ def _unpack(raw: bytes) -> Record:
     if len(raw) < end:
         message = "it is cut off"
         raise ValueError(message)
-    call, trigger, replay_of, metadata, body = msgpack.unpackb(raw[at + 4 : end], raw=True)[:5]
+    call, trigger, replay_of, metadata, body, *more = msgpack.unpackb(raw[at + 4 : end], raw=True)
     reason, result, errors = msgpack.unpackb(raw[end:], raw=True)[:3] if len(raw) > end else (b"", b"", [])
     if not (type(metadata) is type(body) is type(result) is bytes and type(errors) is list):
         message = "a value is of another type"
@@ -189,7 +192,7 @@ def _unpack(raw: bytes) -> Record:
         chr(status), helper, queue, priority,
         p0 | p1 << 32, d0 | d1 << 32, e0 | e1 << 32, s0 | s1 << 32, f0 | f1 << 32, x0 | x1 << 32,
         attempt, max_attempts, delivery, reason.decode(), trigger.decode(), replay_of.decode(), body, result, errors,
-        metadata, call.decode(), overlap, count, lost, key, unique,
+        metadata, call.decode(), overlap, count, lost, key, unique, more[:1] == [b"1"],
     )  # fmt: skip
 
 

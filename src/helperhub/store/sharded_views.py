@@ -89,6 +89,21 @@ class ShardedExecutions(Executions):
             with contextlib.suppress(StoreUnavailable):
                 part.note_told(execution_id)
 
+    def uncalled(self, limit: int) -> list[str]:
+        """Return up to ``limit`` ids of ended executions whose callback isn't enqueued yet, where a shard is there."""
+        found: list[str] = []
+        for part in self.parts:
+            if len(found) < limit:
+                with contextlib.suppress(StoreUnavailable):
+                    found += part.uncalled(limit - len(found))
+        return found
+
+    def note_called(self, ids: Sequence[str]) -> None:
+        """Note that the callbacks of these ended executions are enqueued; only their own shards know them."""
+        for part in self.parts:
+            with contextlib.suppress(StoreUnavailable):
+                part.note_called(ids)
+
     def count_dead(self) -> int:
         """Return how many dead letters there are."""
         return sum(part.count_dead() for part in self.parts)

@@ -61,6 +61,7 @@ RECORDS = st.builds(
     errors=st.lists(BYTES, max_size=3),
     metadata=BYTES,
     count=st.integers(1, 10**6),
+    called=st.booleans(),
 )
 
 
@@ -79,7 +80,8 @@ def test_record_with_places_of_a_newer_release_can_be_read(record: Record, more:
     end = start + 4 + struct.unpack_from("<I", raw, start)[0]
     constants, tail = msgpack.unpackb(raw[start + 4 : end], raw=True), msgpack.unpackb(raw[end:], raw=True)
 
-    newer = pack([*constants, *more])
+    known = constants if record.called else [*constants, b""]
+    newer = pack([*known, *more])
     newer_raw = raw[:start] + struct.pack("<I", len(newer)) + newer + pack([*tail, *more])
 
     assert unpack_record(newer_raw) == record

@@ -46,6 +46,8 @@ class HelperDocument(Document):
     """Why it is paused."""
     payload: Any = Field(examples=[{"city": "Berlin"}])
     """What its scheduled executions are given."""
+    callback: str | None = Field(examples=["https://shop.example.org/done"])
+    """URL that is told how its executions end."""
     description: str
     """Its author's words."""
     plugin: str = Field(examples=["helperhub-weather"])

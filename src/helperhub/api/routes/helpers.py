@@ -22,6 +22,7 @@ from helperhub.api.documents.helpers import (
 from helperhub.errors import NotFound, Outdated, StoreUnavailable, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
+from helperhub.model.callback_url import MAX_URL
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import split_key
 from helperhub.model.identity import ExecutionId
@@ -30,6 +31,8 @@ from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.helpers import HelperUpdate
 
 Name = Annotated[str, Path(description="`helper[/instance]`.", examples=["weather"], max_length=200)]
+_CALLBACK = "URL that gets its document when it ends, instead of the helper's."
+_EXAMPLE = "https://shop.example.org/done"
 _READ, _RUN, _MANAGE = Scope.READ, Scope.RUN, Scope.MANAGE
 
 
@@ -48,6 +51,9 @@ class HelperUpdateBody(Reason):
     expires_after: str | None = Field(default=None, description="A duration.", examples=["30m"])
     enabled: bool | None = None
     payload: Any = Field(default=None, description="For scheduled executions; null is a payload too.")
+    callback: str | None = Field(
+        default=None, max_length=MAX_URL, description='URL that is told of each end; `""` is none.', examples=[_EXAMPLE]
+    )
     limits: dict[str, int | str | None] = Field(
         default={}, description="concurrency, rate and the like; null is no limit.", examples=[{"rate": "100/m"}]
     )
@@ -68,6 +74,7 @@ class RunBody(BaseModel):
     metadata: dict[str, Any] = Field(default={}, examples=[{"app": "shop", "user": "ada"}])
     unique_key: str | None = Field(default=None, description="Of executions with one key there is one at a time.")
     unique_for: str | None = Field(default=None, examples=["1h"])
+    callback: str | None = Field(default=None, max_length=MAX_URL, description=_CALLBACK, examples=[_EXAMPLE])
 
 
 def build_helper_routes(hub: Hub) -> APIRouter:
@@ -207,6 +214,7 @@ def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key
         wait=timedelta(0),
         unique_key=body.unique_key,
         unique_for=read_duration(body.unique_for, "unique_for"),
+        callback=body.callback,
     )
     accepted = hub.accepting.accept(name, body.payload, options)
     found = accepted.id
@@ -262,7 +270,7 @@ def read_update(body: HelperUpdateBody) -> HelperUpdate:
         schedules = {"": schedule} if schedule is not None else None
     elif body.schedules is not None:
         schedules, fields = read_schedules(body.schedules)
-    given: dict[str, Any] = {"priority": body.priority, "enabled": body.enabled}
+    given: dict[str, Any] = {"priority": body.priority, "enabled": body.enabled, "callback": body.callback}
     given["expires_after"] = read_duration(body.expires_after, "expires_after")
     has_payload = "payload" in body.model_fields_set
     limits = read_limits(body.limits)

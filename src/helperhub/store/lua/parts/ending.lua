@@ -66,6 +66,7 @@ local function finish(id, rec, status, reason)
     redis.call('ZADD', P .. ':dead', now, id)
     redis.call('SADD', P .. ':untold', id)
   end
+  if status ~= SKIPPED and is_called(rec) then redis.call('SADD', P .. ':uncalled', id) end
   count(rec[QUEUE], status)
   if rec[ENQUEUED] > 0 then count(rec[QUEUE], 'ended') end
   finished[id] = true
@@ -83,6 +84,7 @@ local function set_aside(id, reason)
     rec[STATUS], rec[REASON], rec[FINISHED] = ERROR, reason, now
     save_record(id, rec)
     redis.pcall('SREM', P .. ':active:' .. rec[HELPER], id)
+    if is_called(rec) then redis.pcall('SADD', P .. ':uncalled', id) end
     if rec[UNIQUE] ~= '' then release_unique(id, rec) end
   end
   quarantine(id, rec and not finished[id] and rec[QUEUE])

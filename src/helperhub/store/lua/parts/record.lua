@@ -13,7 +13,7 @@ local REASON, RESULT, ERRORS = 20, 21, 22
 -- The bytes behind the numbers but for the tail, the tail as it was read (nil: not written yet), and the tail's array.
 local FIXED, TAIL, SAID = 23, 24, 25
 -- Places of what never changes, and of what is said.
-local CALL, BODY = 1, 5
+local CALL, BODY, CALLED = 1, 5, 6
 -- The last instant that a record can hold, ms.
 local FAR = 2 ^ 47 - 1
 local QUEUED, RUNNING, WAITING = 'q', 'r', 'w'
@@ -124,6 +124,12 @@ end
 -- What never changes, by the places CALL and BODY.
 local function read_constants(rec)
   return cmsgpack.unpack(string.sub(rec[FIXED], find_constants(rec)))
+end
+
+-- Whether somebody wants to be called when it ends. Most records have no place for that: then one byte, the array's
+-- length, tells, and its body needn't be read.
+local function is_called(rec)
+  return string.byte(rec[FIXED], find_constants(rec)) > 0x95 and read_constants(rec)[CALLED] == '1'
 end
 
 -- Give a record another body.

@@ -1,0 +1,61 @@
+"""Callbacks over HTTP: the delivery log, and telling again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from helperhub.api.access import Caller, build_router, needs
+from helperhub.api.answers import Limit, as_json
+from helperhub.api.bodies import read_time
+from helperhub.api.documents.callbacks import CallbackList, CallbackReplayedDocument
+from helperhub.errors import NotFound
+from helperhub.hub import Hub
+from helperhub.model.access import Principal, Scope
+from helperhub.model.execution import Status
+from helperhub.services.callbacks import CallbackFilter
+
+
+def build_callback_routes(hub: Hub) -> APIRouter:
+    """Return the routes under ``/callbacks``."""
+    routes = build_router("/callbacks", "callbacks")
+
+    @routes.get("", summary="List callbacks", response_model=CallbackList, **needs(Scope.READ, errors=(400,)))
+    def list_callbacks(
+        caller: Caller,
+        execution: Annotated[
+            str | None, Query(max_length=300, description="Of this execution.", examples=["0q2v8d3n4h5j6k7m8n9p0q"])
+        ] = None,
+        status: Annotated[list[Status], Query(description="In this state; may be repeated.")] = [],  # noqa: B006 - copied
+        since: Annotated[str | None, Query(max_length=40, description="Ended at or after, RFC 3339.")] = None,
+        until: Annotated[str | None, Query(max_length=40, description="Ended at or before, RFC 3339.")] = None,
+        limit: Limit = 50,
+    ) -> Response:
+        """What was told to whom and what was answered, newest first; `until` leads further back."""
+        wanted = CallbackFilter(execution, frozenset(status), read_time(since), read_time(until))
+        return as_json({"callbacks": hub.callbacks.find(wanted, limit=limit, sees=caller.sees)})
+
+    @routes.post(
+        "/{id:path}/replay",
+        status_code=202,
+        summary="Call back once more",
+        response_model=CallbackReplayedDocument,
+        **needs(Scope.MANAGE, errors=(404, 409)),
+    )
+    def replay(
+        caller: Caller,
+        id: Annotated[str, Path(max_length=320, examples=["callback:0q2v8d3n4h5j6k7m8n9p0q"])],  # noqa: A002 - the path's word
+    ) -> Response:
+        """Send the same document under the same `webhook-id` again, whether it was taken before or given up."""
+        _check_sees(hub, caller, id)
+        return as_json({"id": hub.callbacks.replay(id), "replay_of": id}, 202)
+
+    return routes
+
+
+def _check_sees(hub: Hub, caller: Principal, callback_id: str) -> None:
+    found = hub.callbacks.get(callback_id)
+    if not caller.sees(found["helper"], found["queue"]):
+        message = f"Nothing is known of execution '{callback_id}'."
+        raise NotFound(message)

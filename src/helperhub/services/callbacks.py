@@ -1,0 +1,208 @@
+"""Callbacks: each end of an execution that somebody wants to hear of is told to a URL, once; see decision 0025."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from helperhub.broker.broker import HelperHubBroker
+from helperhub.errors import CorruptRecord, HelperHubError, NotFound, StoreError, UsageError
+from helperhub.model.callback_url import parse_callback_url
+from helperhub.model.execution import Execution, Status
+from helperhub.model.instant import to_rfc3339
+from helperhub.services.callback_delivery import CALLBACK_HELPER
+from helperhub.services.executions import ExecutionFilter, Executions
+from helperhub.services.profiles import Profiles
+from helperhub.store.executions import Executions as Records
+from helperhub.store.record import Record, read_execution
+from helperhub.store.scripts import Publication
+
+_log = logging.getLogger("helperhub.callbacks")
+_CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Enqueues what calls back for executions that ended, however and wherever they did.
+
+    Args:
+        broker: Builds and publishes.
+        records: What ended.
+        profiles: Knows the helpers' own callbacks.
+    """
+
+    broker: HelperHubBroker
+    records: Records
+    profiles: Profiles
+
+    def call_back(self) -> int:
+        """Enqueue the callbacks that aren't yet; return how many ends were looked at.
+
+        Doing it twice changes nothing: a callback's id follows from its execution's.
+
+        Raises:
+            StoreError: Redis can't take them; what wasn't enqueued will be the next time.
+        """
+        looked_at = 0
+        while ids := self.records.uncalled(_CHUNK):
+            found = dict(self.records.records(ids))
+            publications = [made for id_, record in found.items() if (made := self._publication(id_, record))]
+            if publications:
+                self.broker.scripts.publish(publications)
+            for lost in set(ids) - found.keys():
+                _log.warning("callback_lost", extra={"execution_id": lost})
+            self.records.note_called(ids)
+            looked_at += len(ids)
+        return looked_at
+
+    def _publication(self, execution_id: str, record: Record) -> Publication | None:
+        url = self._url_of(execution_id, record)
+        if url is None:
+            return None
+        try:
+            execution = read_execution(execution_id, record, read_body=self.broker.envelopes.read)
+            if not execution.status.final:
+                return None
+            event = build_event(execution, with_payload=not self.broker.envelopes.cipher.enabled)
+            return self._wrap(execution, {"url": url, "event": event})
+        except StoreError:
+            raise
+        except (HelperHubError, ValueError) as error:
+            # It would fail again: what isn't told must be seen.
+            _log.error("callback_impossible", extra={"execution_id": execution_id, "error": str(error)})
+            return None
+
+    def _url_of(self, execution_id: str, record: Record) -> str | None:
+        """Return the URL that its caller gave, if nobody changed it, else its helper's."""
+        try:
+            own = self.broker.envelopes.open(execution_id, record).options.get("callback")
+        except CorruptRecord:
+            # Nobody with a key wrote it: whoever did doesn't choose where its document goes.
+            own = None
+        spec = self.profiles.spec_of(record.helper)
+        return own or (spec.callback if spec else None)
+
+    def _wrap(self, execution: Execution, payload: Mapping[str, Any]) -> Publication:
+        about = {"execution": execution.id, "helper": execution.helper, "queue": execution.queue}
+        message = self.broker.get_actor(CALLBACK_HELPER).message(dict(payload))
+        options = {"keyed": True, "metadata": about}
+        keyed = message.copy(message_id=f"callback:{execution.id}", options=options)
+        # The document holds payload, result and errors, each of which has a bound of its own.
+        return self.broker.publication(keyed, extra_payload=len(orjson.dumps(payload)))
+
+
+def build_event(execution: Execution, *, with_payload: bool) -> dict[str, Any]:
+    """Return what a callback posts: type, timestamp and the execution's document without what is secret.
+
+    Args:
+        execution: One that is over.
+        with_payload: False where payloads are encrypted: they don't leave then.
+    """
+    document = execution.to_document()
+    errors = [{name: value for name, value in error.items() if name != "traceback"} for error in document["errors"]]
+    document |= {"errors": errors, "error": errors[-1] if errors else None}
+    if not with_payload:
+        document["payload"] = None
+    at = execution.finished_at
+    return {
+        "type": f"execution.{execution.status.value}",
+        "timestamp": to_rfc3339(at) if at else None,
+        "data": document,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackFilter:
+    """Which callbacks to list; what is None doesn't count.
+
+    Args:
+        execution: Of this execution, replays too.
+        statuses: In any of these states.
+        since: That ended at or after.
+        until: That ended at or before.
+    """
+
+    execution: str | None = None
+    statuses: frozenset[Status] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """The delivery log: what was told to whom, and how that went. Each is an execution."""
+
+    executions: Executions
+
+    def find(
+        self, wanted: CallbackFilter, *, limit: int, sees: Callable[[str, str], bool] = lambda _helper, _queue: True
+    ) -> list[dict[str, Any]]:
+        """Return callbacks as documents, newest first.
+
+        Args:
+            wanted: Which.
+            limit: At most so many.
+            sees: Whether the asker may know of an execution of this helper in this queue.
+        """
+        about = {"execution": wanted.execution} if wanted.execution is not None else None
+        of_helper = ExecutionFilter(
+            CALLBACK_HELPER, wanted.statuses, since=wanted.since, until=wanted.until, metadata=about
+        )
+        found = (to_document(execution) for execution in self.executions.all_of(of_helper))
+        return list(islice((one for one in found if sees(one["helper"], one["queue"])), limit))
+
+    def get(self, callback_id: str) -> dict[str, Any]:
+        """Return one callback as a document.
+
+        Raises:
+            NotFound: There is none of that id.
+        """
+        execution = self.executions.get(callback_id)
+        if execution.helper != CALLBACK_HELPER:
+            message = f"'{callback_id}' is no callback but an execution of '{execution.helper}'."
+            raise NotFound(message, hint="'helperhub callbacks list' shows those there are.")
+        return to_document(execution)
+
+    def replay(self, callback_id: str) -> str:
+        """Call back once more, with the same document and ``webhook-id``; return the new callback's id.
+
+        Raises:
+            NotFound: There is none of that id.
+            Conflict: It isn't over yet.
+        """
+        self.get(callback_id)
+        return self.executions.replay([callback_id])[0][1]
+
+
+def to_document(execution: Execution) -> dict[str, Any]:
+    """Return a callback as every face shows it: without the document that it carries, and the URL without its query."""
+    document, about = execution.to_document(), execution.metadata
+    payload = execution.payload if isinstance(execution.payload, Mapping) else {}
+    event = payload.get("event") or {}
+    shared = ("id", "status", "reason", "attempt", "max_attempts", "due_at", "enqueued_at", "finished_at", "replay_of")
+    return {
+        **{name: document[name] for name in shared},
+        "execution": str(about.get("execution", "")),
+        "helper": str(about.get("helper", "")),
+        "queue": str(about.get("queue", "")),
+        "type": event.get("type") if isinstance(event, Mapping) else None,
+        "url": _show_url(payload.get("url")),
+        "answer": execution.result if isinstance(execution.result, Mapping) else None,
+        "errors": [{**error, "traceback": ""} for error in document["errors"]],
+    }
+
+
+def _show_url(url: object) -> str | None:
+    try:
+        return str(parse_callback_url(url))
+    except UsageError:
+        return None
+
+
+__all__ = ["CallbackFilter", "Callbacks", "Ends", "build_event", "to_document"]
