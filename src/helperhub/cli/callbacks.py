@@ -11,6 +11,8 @@ from helperhub.cli.words import json_option
 from helperhub.model.execution import Status
 from helperhub.model.instant import parse_instant
 
+_STATES = [status.value for status in Status]
+
 
 @click.group()
 def callbacks() -> None:
@@ -19,16 +21,14 @@ def callbacks() -> None:
 
 @callbacks.command("list")
 @click.option("--execution", metavar="ID", help="Of this execution.")
-@click.option(
-    "--status", "statuses", type=click.Choice([*Status]), multiple=True, help="In this state; may be repeated."
-)
+@click.option("--status", "statuses", type=click.Choice(_STATES), multiple=True, help="In this state; may be repeated.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option
-def list_callbacks(execution: str | None, statuses: tuple[Status, ...], limit: int) -> None:
+def list_callbacks(execution: str | None, statuses: tuple[str, ...], limit: int) -> None:
     """List the newest callbacks; success is taken, error is given up."""
     from helperhub.services.callbacks import CallbackFilter  # noqa: PLC0415 - help must not import Redis
 
-    wanted = CallbackFilter(execution, frozenset(statuses))
+    wanted = CallbackFilter(execution, frozenset(map(Status, statuses)))
     found = current_call().open_hub().callbacks.find(wanted, limit=limit)
     if wants_json():
         echo_document({"callbacks": found})

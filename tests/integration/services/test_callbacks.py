@@ -293,8 +293,10 @@ def test_inside_target_is_refused_at_once_and_never_called(redis_url: str, hub_n
 
 
 def test_hanging_target_holds_up_no_longer_than_the_time_limit(redis_url: str, hub_name: str, wait_until: Wait) -> None:
-    settings = {"CALLBACKS__TIMEOUT": "200ms", "CALLBACKS__DELAYS": "1ms"}
-    with target(hang) as there, calling(redis_url, hub_name, **settings) as hub:
+    with (
+        target(hang) as there,
+        calling(redis_url, hub_name, CALLBACKS__TIMEOUT="200ms", CALLBACKS__DELAYS="1ms") as hub,
+    ):
         hub.enqueue("job", callback=there.url)
         wait_until(lambda: over(hub))
         (callback,) = over(hub)

@@ -1,0 +1,86 @@
+"""Callbacks over HTTP: set with a run or for a helper, listed, sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.integration.api.conftest import Api, Serve, echo
+from tests.integration.services.targets import target
+
+from helperhub.model.access import Scope
+
+SETTINGS = {"HELPERHUB_CALLBACKS__ALLOW": "127.0.0.1", "HELPERHUB_CALLBACKS__DELAYS": "10ms"}
+
+
+def test_run_with_a_callback_is_told_and_listed_and_sent_again(serve: Serve, wait_until: Callable[..., None]) -> None:
+    with target() as there:
+        api = serve(settings=SETTINGS, worker=True, scheduler=True)
+        id_ = api.client.post("/api/v1/helpers/echo/run", json={"payload": 1, "callback": there.url}).json()["id"]
+
+        wait_until(lambda: listed(api, execution=id_, status="success"))
+        (callback,) = listed(api, execution=id_)
+        again = api.client.post(f"/api/v1/callbacks/{callback['id']}/replay")
+        wait_until(lambda: len(listed(api, execution=id_, status="success")) == 2)
+
+    assert (callback["type"], callback["helper"], callback["answer"]["status"]) == ("execution.success", "echo", 204)
+    assert again.status_code == 202
+    assert again.json()["replay_of"] == callback["id"]
+    assert [request.headers["webhook-id"] for request in there.requests] == [id_, id_]
+    assert listed(api, execution="another") == []
+    assert listed(api, status="error") == []
+    entry = api.client.get("/api/v1/audit", params={"action": "execution.replay"}).json()["entries"][0]
+    assert entry["target"] == callback["id"]
+
+
+def listed(api: Api, **params: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.client.get("/api/v1/callbacks", params=params).json()["callbacks"]
+    return found
+
+
+def test_callback_of_a_helper_is_changed_by_an_update(api: Api) -> None:
+    url = "https://shop.example.org/done"
+
+    answer = api.client.put("/api/v1/helpers/echo", json={"callback": url})
+
+    assert answer.status_code == 200
+    assert api.client.get("/api/v1/helpers/echo").json()["callback"] == url
+    assert api.client.put("/api/v1/helpers/echo", json={"callback": ""}).status_code == 200
+    assert api.client.get("/api/v1/helpers/echo").json()["callback"] is None
+
+
+@pytest.mark.parametrize("url", ["http://ada:pw@example.org/", "file:///etc/passwd", "http://0x7f.1/"])
+def test_url_that_cant_be_one_is_a_problem_at_once(api: Api, url: str) -> None:
+    for answer in (
+        api.client.post("/api/v1/helpers/echo/run", json={"callback": url}),
+        api.client.put("/api/v1/helpers/echo", json={"callback": url}),
+    ):
+        assert answer.status_code == 400
+        assert "callback" in answer.json()["detail"]
+        assert "pw" not in answer.json()["detail"]
+
+
+def test_narrowed_key_sees_and_repeats_only_callbacks_of_its_helpers(api: Api) -> None:
+    id_ = api.hub.enqueue("echo", callback="https://shop.example.org/")
+    api.hub.executions.cancel(id_, reason="")
+    api.hub._ends.call_back()
+    mine = api.asking(Scope.MANAGE, helpers=["echo"])
+    others = api.asking(Scope.MANAGE, helpers=["broken"])
+
+    (callback,) = mine.get("/api/v1/callbacks").json()["callbacks"]
+
+    assert callback["execution"] == id_
+    assert others.get("/api/v1/callbacks").json()["callbacks"] == []
+    path = f"/api/v1/callbacks/{callback['id']}/replay"
+    assert others.post(path).status_code == 404
+    assert mine.post(path).status_code == 409  # it waits
+    assert mine.post(f"/api/v1/callbacks/{id_}/replay").status_code == 404
+
+
+def test_nobody_runs_the_helper_that_calls_back_over_http(serve: Serve) -> None:
+    api = serve((echo,))
+
+    answer = api.client.post("/api/v1/helpers/helperhub.callback/run", json={"payload": {"url": "https://x.org/"}})
+
+    assert answer.status_code == 404
