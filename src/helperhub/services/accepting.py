@@ -228,6 +228,7 @@ def _write(cipher: Cipher, helper: str, payload: Any, options: EnqueueOptions) -
         "trigger": options.trigger.value,
         "unique_key": options.unique_key,
         "unique_for_ms": None if options.unique_for is None else to_ms(options.unique_for),
+        "callback": options.callback,
     }
     if not cipher.enabled:
         return orjson.dumps({"helper": helper, "order": order})
@@ -250,6 +251,7 @@ def _read(cipher: Cipher, line: bytes) -> tuple[str, Any, EnqueueOptions]:
         wait=timedelta(0),
         unique_key=order["unique_key"],
         unique_for=_span(order["unique_for_ms"]),
+        callback=order.get("callback"),
     )
     return helper, order["payload"], options
 
