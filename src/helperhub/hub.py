@@ -29,6 +29,7 @@ from helperhub.services.executions import Executions
 from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import HelperChange, Helpers
 from helperhub.services.limits import LimitRules
+from helperhub.services.live import Live
 from helperhub.services.mass_replay import MassReplays, build_replay_helper
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
@@ -41,6 +42,7 @@ from helperhub.store.audit import AuditStream
 from helperhub.store.idempotency import Idempotency
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.sharded_views import spread_workers
+from helperhub.store.tail import Tail
 from helperhub.store.webhooks import Webhooks as WebhookStore
 from helperhub.store.workers import Workers as WorkerStore
 from helperhub.supervise.embedded import attach
@@ -48,6 +50,7 @@ from helperhub.supervise.embedded import attach
 if TYPE_CHECKING:
     from helperhub.plugins.loader import Plugins
     from helperhub.scheduler.clock import Clock
+    from helperhub.services.metrics import Metrics
 
 _log = logging.getLogger("helperhub.hub")
 
@@ -147,6 +150,18 @@ class Hub(Assembly):
         """See, pause and resume worker processes."""
         stores = [WorkerStore(part.client, part.keys) for part in self.scripts.each]
         return Workers(spread_workers(stores), self._queue_store, self.audit)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The hub in figures."""
+        from helperhub.services.metrics import Metrics  # noqa: PLC0415 - Prometheus's client is for who serves metrics
+
+        return Metrics(self.scripts, self.catalogue, self.workers.store)
+
+    @cached_property
+    def live(self) -> Live:
+        """Outcomes as they are recorded."""
+        return Live([Tail(part.client, part.keys) for part in self.scripts.each], self.records)
 
     @cached_property
     def audit(self) -> Audit:

@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from helperhub import __version__
 from helperhub.api import idempotency, problems
 from helperhub.api.access import PUBLIC, SCOPE, Guard, scopes_of
+from helperhub.api.broadcast import Broadcast
 from helperhub.api.idempotency import Keeping, Once
 from helperhub.api.problems import Problem, ValidationProblem
 from helperhub.api.routes.audit import build_audit_routes
@@ -24,6 +25,8 @@ from helperhub.api.routes.executions import build_execution_routes
 from helperhub.api.routes.health import build_health_routes
 from helperhub.api.routes.helpers import build_helper_routes
 from helperhub.api.routes.keys import build_key_routes
+from helperhub.api.routes.live import build_live_routes
+from helperhub.api.routes.metrics import build_metrics_routes
 from helperhub.api.routes.plan import build_plan_routes
 from helperhub.api.routes.queues import build_queue_routes, build_worker_routes
 from helperhub.api.routes.webhook import build_webhook_route
@@ -82,8 +85,12 @@ def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
     idempotency.install(app)
     app.include_router(build_health_routes(hub))
     app.include_router(build_webhook_route(hub))
+    app.include_router(build_metrics_routes(hub))
     for routes in _versioned(hub):
         app.include_router(routes, prefix=API)
+    broadcast = Broadcast(hub.live)
+    app.state.on_stop = broadcast.stop  # see `server.Server`
+    app.include_router(build_live_routes(hub, broadcast), prefix=API)
     scopes_of(app)
     return app
 

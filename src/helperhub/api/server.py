@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -76,6 +77,21 @@ def listen(options: ServerOptions) -> socket.socket:
     return found
 
 
+class Server(uvicorn.Server):
+    """Tells those who answer without end that it stops: uvicorn would wait for them, and then break them off."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None] | None = None) -> None:
+        """Call ``on_stop`` in the event loop once it stops."""
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and end what is under way."""
+        if self._on_stop is not None:
+            self._on_stop()
+        await super().shutdown(sockets)
+
+
 def build_server(app: ASGIApp, options: ServerOptions) -> uvicorn.Server:
     """Return a server for ``app``; `uvicorn.Server.run` takes the socket of `listen`.
 
@@ -114,7 +130,7 @@ def build_server(app: ASGIApp, options: ServerOptions) -> uvicorn.Server:
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
         config.ssl.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
-    return uvicorn.Server(config)
+    return Server(config, getattr(getattr(app, "state", None), "on_stop", None))
 
 
 class _PatientProtocol(H11Protocol):

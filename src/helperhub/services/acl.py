@@ -29,7 +29,8 @@ _CONNECT = "auth hello ping select client|setinfo client|setname multi exec disc
 _CLUSTER = "cluster|slots cluster|shards command asking"
 _READ = (
     "get mget pttl strlen exists hget hgetall hmget hkeys hlen hexists smembers sismember smismember srandmember "
-    "lrange lindex zrange zrevrange zrangebyscore zscore zcard zcount zrank scard hscan sscan xrange xrevrange xlen"
+    "lrange lindex zrange zrevrange zrangebyscore zscore zcard zcount zrank scard hscan sscan xrange xrevrange "
+    "xlen xread"
 )
 _WRITE = (
     "eval evalsha set setrange del pexpire hset hsetnx hdel hincrby sadd srem lpush ltrim zadd zrem zremrangebyrank "
@@ -47,7 +48,7 @@ COMMANDS = {
 #: Kinds of keys whose next part is a queue.
 BY_QUEUE = frozenset(
     {
-        *("ready", "suspects", "delayed", "count", "ended", "idle"),
+        *("ready", "suspects", "delayed", "count", "times", "ended", "idle"),
         *("helpers", "keys", "limited", "blocked", "throttled", "expiring"),
     }
 )
@@ -87,6 +88,7 @@ _KINDS = {
     "bell": ("RW", "RW", "RW"),
     "schedulers": ("RW", "R", "R"),
     "count": ("RW", "RW", "RW"),
+    "times": ("RW", "RW", "RW"),
     "ended": ("RW", "RW", "RW"),
     "of": ("RW", "RW", "RW"),
     "dead": ("RW", "RW", "RW"),

@@ -37,6 +37,7 @@ of a shard live on one node and one script may touch any of them.
 | P:bell:<id>      | list   | one entry rings that worker                           | 5 s |
 | P:schedulers     | zset   | schedulers by when they were last heard of, ms        | for ever, pruned |
 | P:count:<queue>  | hash   | counters: enqueued, one per final state, wait and run ms | for ever |
+| P:times:<queue>  | hash   | attempts by how long they waited and ran, see `times`  | for ever |
 | P:ended:<queue>:s| stream | finished ids, those of one call in one entry: the index by time | result lifetime |
 | P:ended:<queue>:f| stream | finished ids, all others                              | HELPERHUB_HISTORY__KEEP_FAILURES |
 | P:of:<helper>:s  | list   | ids of a helper's successes, newest first             | as the streams |

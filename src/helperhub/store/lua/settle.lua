@@ -14,6 +14,26 @@ local held = P .. ':held:' .. worker
 local some_cancelled = redis.call('EXISTS', P .. ':cancel') == 1
 -- Ids that are out of hand with this call.
 local out = {}
+-- How many attempts waited and ran so long, by queue: field is waited's bucket x 32 + ran's (`store.times` has the
+-- same steps). One field for both, so that a batch of alike attempts costs one command.
+local STEPS = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 900000, 3600000}
+local times = {}
+local function bucket(ms)
+  for i = 1, #STEPS do
+    if ms <= STEPS[i] then return i - 1 end
+  end
+  return #STEPS
+end
+-- Count one start; written out, for it is in the way of every attempt.
+local function count_start(queue, waited, ran)
+  count(queue, 'started')
+  local sums, of = counts[queue], times[queue]
+  sums.wait_ms = (sums.wait_ms or 0) + waited
+  sums.run_ms = (sums.run_ms or 0) + ran
+  if not of then of = {}; times[queue] = of end
+  local field = bucket(waited) * 32 + bucket(ran)
+  of[field] = (of[field] or 0) + 1
+end
 -- The default `RetryPolicy`, ms.
 local OVERRUN_BACKOFF, MAX_OVERRUN_BACKOFF = 15000, 3600000
 
@@ -89,9 +109,7 @@ local function settle(v, claimed)
   end
   if v[4] > 0 then
     rec[STARTED] = v[4]
-    count(rec[QUEUE], 'wait_ms', math.max(0, v[4] - rec[DUE]))
-    count(rec[QUEUE], 'run_ms', math.max(0, now - v[4]))
-    count(rec[QUEUE], 'started')
+    count_start(rec[QUEUE], math.max(0, v[4] - rec[DUE]), math.max(0, now - v[4]))
   end
   if outcome == 'interrupted' and not cancelled then
     rec[REASON] = v[6]
@@ -152,6 +170,10 @@ if #out > 0 then redis.call('HDEL', held, unpack(out)) end
 local failed = write_history()
 for i, id in ipairs(ids) do
   if failed[id] and answer[i] == 1 then fail(i, failed[id]) end
+end
+for queue, of in pairs(times) do
+  -- A key of another type must not cost the counts below.
+  for field, by in pairs(of) do redis.pcall('HINCRBY', P .. ':times:' .. queue, field, by) end
 end
 flush()
 return answer

@@ -1,0 +1,193 @@
+"""Live events: each outcome as it is recorded, as server-sent events (HTML, "Server-sent events")."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
+
+from helperhub.api.access import Caller, build_router, needs
+from helperhub.api.broadcast import Broadcast, Listener
+from helperhub.errors import StoreError, Unauthenticated
+from helperhub.hub import Hub
+from helperhub.model.access import Principal
+from helperhub.model.access import Scope as AccessScope
+from helperhub.model.execution import Status
+from helperhub.model.helper import split_key
+from helperhub.services.live import Outcome, Places, write_places
+
+#: Something is sent so often, seconds: proxies close what is silent, and a revoked key must not listen on.
+HEARTBEAT_S = 15.0
+#: A client that lost its connection tries again after so long, ms.
+_RETRY_MS = 2000
+_MEDIA_TYPE = "text/event-stream"
+_EXAMPLE = 'id: 1764150000123.0.0.default%3As\nevent: execution\ndata: {"id": "weather@20261123T083000Z", ...}\n\n'
+_log = logging.getLogger("helperhub.api")
+Check = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one listener wants to hear of.
+
+    Args:
+        caller: He sees what he may.
+        helper: Only of this helper, with or without an instance; None means all.
+        queue: Only of this queue.
+        statuses: Only those; none means all.
+        payload: With what executions were given.
+    """
+
+    caller: Principal
+    helper: str | None
+    queue: str | None
+    statuses: frozenset[Status]
+    payload: bool
+
+    def __call__(self, outcome: Outcome) -> bool:
+        """Return whether he is to hear of this one."""
+        if self.helper is not None and self.helper not in (outcome.helper, split_key(outcome.helper)[0]):
+            return False
+        if self.queue is not None and self.queue != outcome.queue:
+            return False
+        if self.statuses and outcome.status not in self.statuses:
+            return False
+        return self.caller.sees(outcome.helper, outcome.queue)
+
+
+def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
+    """Return the routes under ``/events``."""
+    routes = build_router("/events", "events")
+    given = needs(AccessScope.READ, errors=(400,))
+    given["responses"][200] = {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}}}
+
+    @routes.get("", summary="Listen to outcomes", response_class=Response, **given)
+    async def listen(
+        request: Request,
+        caller: Caller,
+        helper: Annotated[str | None, Query(max_length=200, description="Only of this helper or instance.")] = None,
+        queue: Annotated[str | None, Query(max_length=200, description="Only of this queue.")] = None,
+        status: Annotated[list[Status] | None, Query(description="Only those that ended so.")] = None,
+        payload: Annotated[bool, Query(description="With what executions were given.")] = False,  # noqa: FBT002 - a query's member
+        last_event_id: Annotated[
+            str | None, Header(max_length=2000, description="The id of the last event: what came after it follows.")
+        ] = None,
+    ) -> Response:
+        """Each execution's end as it is recorded: event `execution`, its data the execution's document.
+
+        `ready` comes first. Every event has an id: a client that sends the last one as `Last-Event-ID`, as browsers
+        do by themselves, gets what ended meanwhile, up to an hour back, without a gap and without repeats. Where
+        that can't be had, or the client took its events too slowly, `gap` says so; the list of executions has what
+        is missing. A comment comes every 15 s.
+        """
+        since = broadcast.live.parse(last_event_id) if last_event_id else None
+        wish = Wish(caller, helper, queue, frozenset(status or ()), payload)
+        key = request.headers.get("authorization", "").partition(" ")[2].strip()
+
+        async def is_welcome() -> bool:
+            try:
+                return not key or bool(await run_in_threadpool(hub.api_keys.check, key))
+            except Unauthenticated:
+                return False
+            except StoreError:  # it is away: nobody's key can be revoked either
+                return True
+
+        # Before the answer begins: a Redis that is away is a 503, not a stream that ends.
+        await run_in_threadpool(broadcast.live.now)
+        return EventStream(broadcast, wish, since, is_welcome)
+
+    return routes
+
+
+class EventStream(Response):
+    """An answer that goes on until one of both sides ends it."""
+
+    media_type = _MEDIA_TYPE
+
+    def __init__(self, broadcast: Broadcast, wish: Wish, since: Places | None, is_welcome: Check) -> None:
+        """Tell what ``wish`` wants, from ``since`` on, as long as the listener is welcome."""
+        super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self._broadcast = broadcast
+        self._wish = wish
+        self._since = since
+        self._is_welcome = is_welcome
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events until the client goes, the server stops, or the client is too slow."""
+        del scope
+        listener = Listener(self._wish)
+        going = asyncio.create_task(_end_when_gone(receive, listener))
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            async with self._broadcast.listening():
+                async for part in self._tell(listener):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+        except StoreError as error:
+            # The client comes again by itself, and is told then.
+            _log.info("live_ended", extra={"error": str(error)})
+        finally:
+            self._broadcast.remove(listener)
+            going.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, listener: Listener) -> AsyncIterator[bytes]:
+        start = self._since or self._broadcast.place
+        yield b"retry: %d\n" % _RETRY_MS + _event("ready", write_places(start), b"{}")
+        if self._since is None:
+            self._broadcast.add(listener)
+        else:
+            async for part in self._tell_past(self._since, listener):
+                yield part
+        while True:
+            outcomes = await listener.next(HEARTBEAT_S)
+            if outcomes:
+                yield self._write(outcomes)
+            elif listener.is_cut:
+                yield _event("gap", listener.heard, b'{"reason": "events came faster than they were taken"}')
+                return
+            elif listener.is_over or not await self._is_welcome():
+                return
+            else:
+                yield b": heartbeat\nid: %b\n\n" % listener.heard.encode()
+
+    async def _tell_past(self, since: Places, listener: Listener) -> AsyncIterator[bytes]:
+        """Tell what ended after ``since``, and let the listener hear of all that follows."""
+        now = self._broadcast.place
+        if await run_in_threadpool(self._broadcast.live.is_complete_since, since, now):
+            async for part in self._tell_between(since, now):
+                yield part
+            # What ended while that was read is little; from here on nothing is missed.
+            at = self._broadcast.add(listener)
+            async for part in self._tell_between(now, at):
+                yield part
+            return
+        at = self._broadcast.add(listener)
+        yield _event("gap", write_places(at), b'{"reason": "the last event is too long ago"}')
+
+    async def _tell_between(self, since: Places, until: Places) -> AsyncIterator[bytes]:
+        parts = self._broadcast.live.between(since, until)
+        while (outcomes := await run_in_threadpool(next, parts, None)) is not None:
+            wanted = [outcome for outcome in outcomes if self._wish(outcome)]
+            if wanted:
+                yield self._write(wanted)
+
+    def _write(self, outcomes: list[Outcome]) -> bytes:
+        payload = self._wish.payload
+        return b"".join(_event("execution", one.id, one.write(payload=payload)) for one in outcomes)
+
+
+async def _end_when_gone(receive: Receive, listener: Listener) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    listener.end()
+
+
+def _event(name: str, id_: str, document: bytes) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (id_.encode(), name.encode(), document)
