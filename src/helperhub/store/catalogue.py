@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -94,6 +94,9 @@ class Catalogue:
     client: Client
     keys: Keys
     signatures: Signatures
+    #: By purpose: what the last reading decoded, with the bytes that it is of. Checking and decoding a thousand takes
+    #: 15 ms, looking whether their bytes are the same next to nothing.
+    _decoded: dict[str, dict[bytes, tuple[bytes, Any]]] = field(default_factory=dict, compare=False, repr=False)
 
     def revision(self) -> int:
         """Return the number that every change of the catalogue raises."""
@@ -185,14 +188,20 @@ class Catalogue:
         decode: Callable[[Mapping[str, object]], T],
         unreadable: dict[str, str],
     ) -> dict[str, T]:
-        decoded = {}
+        decoded: dict[str, T] = {}
+        known, seen = self._decoded.get(purpose, {}), {}
         for key, raw in raws.items():
+            before = known.get(key)
             try:
                 helper = key.decode()
-                decoded[helper] = decode(orjson.loads(self.signatures.check_text(purpose, helper, raw)))
+                if before is None or before[0] != raw:
+                    before = raw, decode(orjson.loads(self.signatures.check_text(purpose, helper, raw)))
+                seen[key] = before
+                decoded[helper] = before[1]
             except UntrustedRecord as error:
                 unreadable[key.decode(errors="replace")] = f"its {purpose} isn't trusted. {error.message}"
             except (UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
                 # One broken entry must not cost the others; doctor shows it.
                 unreadable[key.decode(errors="replace")] = f"{type(error).__name__}: {error}"
+        self._decoded[purpose] = seen
         return decoded

@@ -126,3 +126,15 @@ def test_skipped_execution_can_be_replayed(hub: Hub) -> None:
     assert hub.executions.get(replayed).payload == {"room": "attic"}
     assert first.due_at is not None
     assert epoch_ms(first.due_at) > 0
+
+
+def test_spec_is_decoded_once_and_checked_again_when_its_bytes_change(hub: Hub, intruder: Intruder) -> None:
+    before, again = hub.catalogue.read(), hub.catalogue.read()
+
+    key = intruder.keys.at("catalogue")
+    intruder.client.hset(key, "tick", intruder.client.hget(key, "tock"))
+    after = hub.catalogue.read()
+
+    assert before.rows["tick"].declared is again.rows["tick"].declared
+    assert set(after.unreadable) == {"tick"}
+    assert after.rows["tock"].declared is before.rows["tock"].declared
