@@ -8,8 +8,10 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -287,6 +289,53 @@ def test_web_process_that_is_killed_loses_nothing_that_it_answered(
         hub.close()
 
     assert len(ids) == 3
+
+
+def test_sender_who_repeats_what_a_killed_server_left_unanswered_starts_each_once(
+    server: ServerForTests, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    hub = build_hub([echo], url=server.url, settings={"HELPERHUB_HUB": "spool"})
+    hub.register()
+    token, _, _ = hub.webhooks.create(WebhookWish("echo", "test"))
+    port = free_port()
+    url, path = f"http://127.0.0.1:{port}", f"/webhook/{token}"
+    answered: dict[str, str] = {}
+
+    def send(key: str) -> None:
+        answer = answers(url, path, headers={"Idempotency-Key": key})
+        if answer is not None and answer.status_code == 202:
+            answered[key] = answer.json()["job_id"]
+
+    def send_all() -> None:
+        with ThreadPoolExecutor(10) as pool:
+            for number in range(100):
+                pool.submit(send, f"order-{number}")
+
+    first = serve_in_a_process(server, tmp_path, port)
+    try:
+        wait_until(lambda: answers(url, "/nowhere") is not None, seconds=20)
+        sending = threading.Thread(target=send_all)
+        sending.start()
+        wait_until(lambda: len(answered) >= 20)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    sending.join()
+    before = dict(answered)
+    second = serve_in_a_process(server, tmp_path, port)
+    try:
+        wait_until(lambda: answers(url, "/nowhere") is not None, seconds=20)
+        send_all()
+    finally:
+        second.terminate()
+        second.wait()
+    executions = [execution.id for execution in hub.records.waiting(["default"])]
+    hub.close()
+
+    assert 20 <= len(before) < 100
+    assert len(answered) == 100
+    assert sorted(executions) == sorted(answered.values())
+    assert before.items() <= answered.items()
 
 
 def test_execution_that_reached_redis_before_its_answer_was_lost_is_one(server: ServerForTests, tmp_path: Path) -> None:

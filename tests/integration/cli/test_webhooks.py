@@ -41,7 +41,7 @@ def test_path_and_secret_stand_on_stdout_for_people_who_put_them_into_a_variable
 
 
 def test_webhook_of_no_helper_exits_3(call: Call) -> None:
-    refused = call("webhooks", "create", "tydi")
+    refused = call("webhooks", "create", "tidyy")
 
     assert refused.exit_code == 3
     assert "Did you mean 'tidy'?" in refused.stderr
