@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from helperhub import errors
 from helperhub.api.answers import write_json
-from helperhub.api.refusals import Refusals
+from helperhub.api.refusals import Refusals, told_of
 from helperhub.errors import HelperHubError
 
 _log = logging.getLogger("helperhub.api")
@@ -156,7 +156,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_bug(request: Request, error: Exception) -> Response:
     incident = uuid.uuid4().hex[:12]
-    fields = {"incident": incident, "method": request.method, "path": request.url.path}
+    fields = {"incident": incident, "method": request.method, "route": told_of(request)["route"]}
+    # The route as declared: the path itself may hold a webhook's token.
     _log.error("request_broke", extra=fields, exc_info=error)
     detail = f"HelperHub failed on this request; its log has more under {incident}."
     return answer(500, detail, code="internal", more={"incident": incident})

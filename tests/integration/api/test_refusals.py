@@ -176,3 +176,23 @@ def test_nobody_is_let_in_while_keys_cant_be_looked_up(api: Api, monkeypatch: py
     answer = api.client.get(HELPERS)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_bug_in_a_webhook_doesnt_log_its_token(
+    api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Once, the path of a request that broke was logged, and with it what lets anybody start the helper.
+    made = api.client.post("/api/v1/webhooks", json={"helper": "echo", "name": "shop"}).json()
+
+    def break_down(*_given: object, **_more: object) -> None:
+        message = "broken"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(type(api.hub.deliveries), "take", break_down)
+    # Our log: httpx, in the same process here, tells what it asks.
+    monkeypatch.setattr(logging.getLogger("httpx"), "disabled", True)
+
+    api.showing().post(made["path"], json={})
+
+    assert [vars(one)["route"] for one in caplog.records if one.msg == "request_broke"] == ["/webhook/{token}"]
+    assert made["token"] not in caplog.text
