@@ -301,7 +301,7 @@ class Assembly:
 
     @cached_property
     def _ends(self) -> Ends:
-        return Ends(self.broker, self.records, self.profiles)
+        return Ends(self.broker, self.records, self.profiles, self._read_shown)
 
     def _build_callback_helper(self) -> Helper:
         given = self.settings.callbacks

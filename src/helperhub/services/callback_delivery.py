@@ -18,7 +18,8 @@ from helperhub.model.retry import RetryPolicy
 from helperhub.plugins.declaration import Declaration, Helper
 from helperhub.services.outside import Answer, CallFailed, Outside, TargetRefused
 from helperhub.trust.signing import Signatures
-from helperhub.trust.webhook_secret import derive_secrets, sign_webhook
+from helperhub.trust.standard_webhooks import sign
+from helperhub.trust.webhook_secret import derive_secrets
 
 #: The helper that calls back; it is an execution like any other, but nobody is called back for it.
 CALLBACK_HELPER = "helperhub.callback"
@@ -41,7 +42,7 @@ class CallbackSecrets:
     signatures: Signatures
     hub: str
 
-    def all(self) -> list[bytes]:
+    def all(self) -> list[str]:
         """Return the secrets, the one in use first.
 
         Raises:
@@ -55,7 +56,7 @@ class CallbackSecrets:
 
 
 def build_callback_helper(
-    outside: Outside, secrets: Callable[[], list[bytes]], *, delays: Sequence[timedelta], queue: str
+    outside: Outside, secrets: Callable[[], list[str]], *, delays: Sequence[timedelta], queue: str
 ) -> Helper:
     """Return the helper that calls back.
 
@@ -79,7 +80,7 @@ def build_callback_helper(
     return Helper(call_back, Declaration(spec, throws=lasting))
 
 
-def deliver(wanted: Mapping[str, Any], outside: Outside, secrets: list[bytes], *, now: datetime) -> dict[str, Any]:
+def deliver(wanted: Mapping[str, Any], outside: Outside, secrets: list[str], *, now: datetime) -> dict[str, Any]:
     """Post ``wanted["event"]`` to ``wanted["url"]``; return what was answered.
 
     Raises:
@@ -99,7 +100,8 @@ def deliver(wanted: Mapping[str, Any], outside: Outside, secrets: list[bytes], *
         "User-Agent": f"HelperHub/{__version__}",
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign_webhook(secrets, message_id, timestamp, body),
+        # One for each secret: a receiver may still have the one before.
+        "webhook-signature": " ".join(sign(secret, message_id, timestamp, body) for secret in secrets),
     }
     answer = outside.post(url, body, headers)
     if not 200 <= answer.status < 300:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -20,11 +20,13 @@ from helperhub.services.callback_delivery import CALLBACK_HELPER
 from helperhub.services.executions import ExecutionFilter, Executions
 from helperhub.services.profiles import Profiles
 from helperhub.store.executions import Executions as Records
-from helperhub.store.record import Record, read_execution
+from helperhub.store.record import ReadBody, Record, read_execution
 from helperhub.store.scripts import Publication
+from helperhub.trust.redaction import redact_fields
 
 _log = logging.getLogger("helperhub.callbacks")
-_CHUNK = 100
+#: Documents may be large, and all of a chunk go in one call.
+_CHUNK = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Ends:
     Args:
         broker: Builds and publishes.
         records: What ended.
-        profiles: Knows the helpers' own callbacks.
+        profiles: Knows the helpers' own callbacks, and which fields of theirs are secret.
+        read_body: Reads what an execution was given, without secrets.
     """
 
     broker: HelperHubBroker
     records: Records
     profiles: Profiles
+    read_body: ReadBody
 
     def call_back(self) -> int:
         """Enqueue the callbacks that aren't yet; return how many ends were looked at.
@@ -53,27 +57,36 @@ class Ends:
         while ids := self.records.uncalled(_CHUNK):
             found = dict(self.records.records(ids))
             publications = [made for id_, record in found.items() if (made := self._publication(id_, record))]
-            if publications:
-                self.broker.scripts.publish(publications)
+            self._publish(publications)
             for lost in set(ids) - found.keys():
                 _log.warning("callback_lost", extra={"execution_id": lost})
             self.records.note_called(ids)
             looked_at += len(ids)
         return looked_at
 
+    def _publish(self, publications: list[Publication]) -> None:
+        answers = self.broker.scripts.publish(publications) if publications else []
+        for publication, (code, _) in zip(publications, answers, strict=True):
+            if code < 0:
+                why = f"'{publication.id}' is somebody else's, or this Redis user may not enqueue it"
+                _log.error("callback_impossible", extra={"execution_id": publication.id, "error": why})
+
     def _publication(self, execution_id: str, record: Record) -> Publication | None:
         url = self._url_of(execution_id, record)
         if url is None:
             return None
         try:
-            execution = read_execution(execution_id, record, read_body=self.broker.envelopes.read)
+            execution = read_execution(execution_id, record, read_body=self.read_body)
             if not execution.status.final:
                 return None
+            spec = self.profiles.spec_of(record.helper)
+            secret = spec.secret_fields if spec else ()
+            execution = replace(execution, result=redact_fields(execution.result, secret))
             event = build_event(execution, with_payload=not self.broker.envelopes.cipher.enabled)
             return self._wrap(execution, {"url": url, "event": event})
         except StoreError:
             raise
-        except (HelperHubError, ValueError) as error:
+        except (HelperHubError, ValueError, LookupError) as error:
             # It would fail again: what isn't told must be seen.
             _log.error("callback_impossible", extra={"execution_id": execution_id, "error": str(error)})
             return None
@@ -94,7 +107,9 @@ class Ends:
         options = {"keyed": True, "metadata": about}
         keyed = message.copy(message_id=f"callback:{execution.id}", options=options)
         # The document holds payload, result and errors, each of which has a bound of its own.
-        return self.broker.publication(keyed, extra_payload=len(orjson.dumps(payload)))
+        made = self.broker.publication(keyed, extra_payload=len(orjson.dumps(payload)))
+        # What follows from an end isn't held back by a full queue.
+        return replace(made, bound=0)
 
 
 def build_event(execution: Execution, *, with_payload: bool) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from click.testing import Result
 
 from helperhub import Hub
-from helperhub.trust.webhook_secret import write_secret
 
 Call = Callable[..., Result]
 Answer = Callable[..., Any]
@@ -44,5 +43,5 @@ def test_callback_of_a_helper_is_set_and_dropped(call: Call, answer: Answer) -> 
 def test_secret_is_what_callbacks_are_signed_with(call: Call, answer: Answer, hub: Hub) -> None:
     text = call("callbacks", "secret").stdout.strip()
 
-    assert text == write_secret(hub.callback_secrets.all()[0])
+    assert text == hub.callback_secrets.all()[0]
     assert answer("callbacks", "secret") == {"secret": text}
