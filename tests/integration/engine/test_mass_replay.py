@@ -35,7 +35,7 @@ def give_up(hub: Hub, start: Start, number: int) -> list[str]:
     """Let executions be given up by a worker process that ends then."""
     worker = start("helperhub", "worker", "--processes", "1")
     wait_for(lambda: "mended" in hub.catalogue.read().rows)
-    ids = [*hub.enqueue_many([("mended", one) for one in range(number)])]
+    ids: list[str] = [*hub.enqueue_many([("mended", one) for one in range(number)])]
     wait_for(lambda: hub.dead_letters.count() == number)
     worker.terminate()
     worker.wait(30)
