@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from helperhub import __version__
 from helperhub.assembly import Assembly
 from helperhub.errors import StoreForbidden, StoreRefused
 from helperhub.model.execution import Execution, Trigger
@@ -31,6 +32,7 @@ from helperhub.services.helpers import HelperChange, Helpers
 from helperhub.services.limits import LimitRules
 from helperhub.services.live import Live
 from helperhub.services.mass_replay import MassReplays, build_replay_helper
+from helperhub.services.overview import Overview
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.start import check_schema, check_server, check_shards
@@ -162,6 +164,12 @@ class Hub(Assembly):
     def live(self) -> Live:
         """Outcomes as they are recorded."""
         return Live([Tail(part.client, part.keys) for part in self.scripts.each], self.records)
+
+    @cached_property
+    def overview(self) -> Overview:
+        """See the hub as a whole: what it has, what is at work, what is missing."""
+        stores = (self.scripts, self.catalogue, self._queue_store, self.workers.store, self.records)
+        return Overview(self.settings.hub, __version__, *stores)
 
     @cached_property
     def audit(self) -> Audit:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
-from fastapi.openapi.utils import get_openapi
-from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
 
 from helperhub import __version__
 from helperhub.api import idempotency, problems
-from helperhub.api.access import PUBLIC, SCOPE, Guard, scopes_of
+from helperhub.api.access import Guard, scopes_of
 from helperhub.api.broadcast import Broadcast
+from helperhub.api.compat import build_compat_routes
+from helperhub.api.describe import add_description
 from helperhub.api.idempotency import Keeping, Once
-from helperhub.api.problems import Problem, ValidationProblem
 from helperhub.api.routes.audit import build_audit_routes
 from helperhub.api.routes.callbacks import build_callback_routes
 from helperhub.api.routes.dead_letters import build_dead_letter_routes
@@ -29,6 +27,7 @@ from helperhub.api.routes.live import build_live_routes
 from helperhub.api.routes.metrics import build_metrics_routes
 from helperhub.api.routes.plan import build_plan_routes
 from helperhub.api.routes.queues import build_queue_routes, build_worker_routes
+from helperhub.api.routes.system import build_system_routes
 from helperhub.api.routes.webhook import build_webhook_route
 from helperhub.api.routes.webhooks import build_webhook_routes
 from helperhub.api.shield import LOOPBACK_NAMES, Shield
@@ -91,6 +90,9 @@ def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
     broadcast = Broadcast(hub.live)
     app.state.on_stop = broadcast.stop  # see `server.Server`
     app.include_router(build_live_routes(hub, broadcast), prefix=API)
+    for routes in build_compat_routes(hub):
+        app.include_router(routes)
+    add_description(app)
     scopes_of(app)
     return app
 
@@ -118,21 +120,5 @@ def _versioned(hub: Hub) -> Sequence[APIRouter]:
         build_key_routes(hub),
         build_audit_routes(hub),
         build_webhook_routes(hub),
+        build_system_routes(hub),
     )
-
-
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the app's OpenAPI document, with its error shapes and which routes need a key."""
-    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    parts = found.setdefault("components", {})
-    for model in (Problem, ValidationProblem):
-        parts.setdefault("schemas", {})[model.__name__] = model.model_json_schema(
-            ref_template="#/components/schemas/{model}"
-        )
-    parts["securitySchemes"] = {
-        "key": HTTPBearer(bearerFormat="hh_...").model.model_dump(exclude_none=True, by_alias=True)
-    }
-    for path in found["paths"].values():
-        for operation in path.values():
-            operation["security"] = [] if operation.get(SCOPE) == PUBLIC else [{"key": []}]
-    return found

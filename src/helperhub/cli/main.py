@@ -20,6 +20,7 @@ COMMANDS = {
     "scheduler": LazyCommand("helperhub.cli.processes:scheduler", "Run a scheduler.", _RUN),
     "web": LazyCommand("helperhub.cli.processes:web", "Serve the HTTP API.", _RUN),
     "worker-process": LazyCommand("helperhub.cli.processes:worker_process", "Run one worker process."),
+    "status": LazyCommand("helperhub.cli.status:status", "Show the hub at one look.", _SEE),
     "helpers": LazyCommand("helperhub.cli.helpers:helpers", "List, show, pause, update, run helpers and more.", _SEE),
     "executions": LazyCommand(
         "helperhub.cli.executions:executions", "List, show, wait for, cancel, replay executions.", _SEE

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from helperhub.errors import StoreError
+from helperhub.services.overview import SCHEDULER_SILENT_MS
 from helperhub.store import schema
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.connection import place_of
@@ -16,8 +17,6 @@ from helperhub.store.server import ServerFacts, read_server
 from helperhub.store.workers import Workers
 from helperhub.trust.signing import NO_KEY, NO_KEY_HINT, Signatures
 
-#: A scheduler looks at the plan several times a second; silent this long means gone.
-_SCHEDULER_SILENT_MS = 10_000
 _CLOCK_WARN_MS = 1_000
 _CLOCK_BAD_MS = 60_000
 
@@ -132,7 +131,7 @@ class Checks:
         return Finding("signing", Grade.OK, f"with key '{ids[0]}'; believed: {', '.join(ids)}")
 
     def _processes(self, facts: ServerFacts) -> list[Finding]:
-        alive = [n for n, at in self.catalogue.schedulers().items() if facts.now_ms - at < _SCHEDULER_SILENT_MS]
+        alive = [n for n, at in self.catalogue.schedulers().items() if facts.now_ms - at < SCHEDULER_SILENT_MS]
         workers = self.workers.all()
         return [
             Finding("scheduler", Grade.OK, f"{len(alive)} at work")

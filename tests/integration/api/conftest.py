@@ -73,9 +73,10 @@ def build_http(url: str, key: str | None = None) -> httpx.Client:
 
 
 @contextmanager
-def serving(hub: Hub) -> Iterator[str]:
+def serving(hub: Hub, *, root_path: str = "") -> Iterator[str]:
     """Yield the URL at which ``hub`` is served for the length of the block."""
-    options = ServerOptions("127.0.0.1", 0, hub.settings.web.patience.total_seconds(), hub.settings.web.max_connections)
+    web = hub.settings.web
+    options = ServerOptions("127.0.0.1", 0, web.patience.total_seconds(), web.max_connections, root_path)
     server = build_server(build_app(hub), options)
     with listen(options) as listening:
         port = listening.getsockname()[1]

@@ -19,7 +19,17 @@ MAY = {
     Scope.ADMIN: {Scope.READ, Scope.RUN, Scope.MANAGE, Scope.ADMIN},
 }
 #: Routes that need no key, by name: one that is added here has been thought about.
-OPEN = {"GET /healthz", "GET /readyz", "POST /webhook/{token}"}
+OPEN = {
+    "GET /healthz",
+    "GET /readyz",
+    "POST /webhook/{token}",
+    "GET /openapi.json",
+    "GET /docs",
+    "GET /docs/docs.css",
+    "GET /docs/docs.js",
+    "GET /docs/swagger-ui-bundle.js",
+    "GET /docs/swagger-ui.css",
+}
 
 
 def test_only_these_routes_need_no_key(api: Api) -> None:
