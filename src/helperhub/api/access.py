@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from helperhub.api.idempotency import SECRET, SPOOLED
-from helperhub.api.problems import Problem, ValidationProblem
+from helperhub.api.problems import MEDIA_TYPE, Problem, ValidationProblem
 from helperhub.api.refusals import told_of
 from helperhub.api.strict import StrictRoute
 from helperhub.api.throttle import Throttle
@@ -146,15 +146,16 @@ def needs(
     extra: dict[str, Any] = {SCOPE: str(scope), _WHOLE: whole, SECRET: secret, SPOOLED: spooled}
     if scope == PUBLIC:
         extra["security"] = []
-    shapes: dict[int | str, dict[str, Any]] = {422: {"model": ValidationProblem}, 503: {"model": Problem}}
-    if scope != PUBLIC:
-        shapes |= {401: {"model": Problem}, 403: {"model": Problem}, 429: {"model": Problem}}
-    shapes |= {status: {"model": Problem} for status in more.pop("errors", ())}
-    for status, shape in shapes.items():
-        shape["description"] = _DESCRIPTIONS[int(status)]
-        schema = {"$ref": f"#/components/schemas/{shape['model'].__name__}"}
-        shape["content"] = {"application/problem+json": {"schema": schema}}
-    return {"openapi_extra": extra, "responses": shapes, **more}
+    kept_out = () if scope == PUBLIC else (401, 403, 429)
+    statuses = {422, 503, *kept_out, *more.pop("errors", ())}
+    return {"openapi_extra": extra, "responses": {status: _shape(status) for status in sorted(statuses)}, **more}
+
+
+def _shape(status: int) -> dict[str, Any]:
+    # No `model`: FastAPI would have it as application/json too. `describe` adds the two schemas.
+    model = ValidationProblem if status == 422 else Problem
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"description": _DESCRIPTIONS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 _DESCRIPTIONS = {

@@ -26,9 +26,9 @@ class AuditEntryDocument(Document):
     """What it was done to."""
     reason: str
     """Why, in his words."""
-    before: Any
+    before: Any = Field(examples=[{"enabled": True}])
     """How that was."""
-    after: Any
+    after: Any = Field(examples=[{"enabled": False}])
     """How it is since."""
 
 

@@ -60,9 +60,9 @@ class ExecutionDocument(Document):
     """Attempts in all."""
     delivery: int
     """How often it was handed to a worker."""
-    payload: Any
+    payload: Any = Field(examples=[{"city": "Berlin"}])
     """What it was given."""
-    result: Any
+    result: Any = Field(examples=[{"sent": 3}])
     """What it returned."""
     error: ExecutionErrorDocument | None
     """The last attempt's error."""

@@ -52,7 +52,7 @@ class NewKeyDocument(KeyDocument):
 class RevokedDocument(Document):
     """A key that is no more."""
 
-    id: str
+    id: str = Field(examples=["3f9aK2mPq8Zx"])
     """The key's id."""
     revoked: Literal[True]
     """Its next request is refused."""

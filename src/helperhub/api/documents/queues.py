@@ -44,7 +44,7 @@ class QueueList(Document):
 class PausedDocument(Document):
     """Whether a queue is paused."""
 
-    name: str
+    name: str = Field(examples=["default"])
     """The queue."""
     paused: bool
     """Whether nothing is claimed from it."""
@@ -53,7 +53,7 @@ class PausedDocument(Document):
 class PurgedDocument(Document):
     """What purging a queue did."""
 
-    name: str
+    name: str = Field(examples=["default"])
     """The queue."""
     cancelled: int
     """Executions that were cancelled."""
@@ -96,7 +96,7 @@ class WorkerList(Document):
 class WorkerPausedDocument(Document):
     """Whether a worker process is paused."""
 
-    id: str
+    id: str = Field(examples=["web1:4711:8x2k"])
     """The worker process."""
     paused: bool
     """Whether it claims nothing."""

@@ -50,9 +50,13 @@ def build_audit_routes(hub: Hub) -> APIRouter:
         following = write_cursor({"before": page[-1]["id"]}) if len(found) > limit else None
         return as_json({"entries": page, "next_cursor": following})
 
-    @routes.get(
-        "/export", summary="Export all entries", response_class=StreamingResponse, **needs(Scope.ADMIN, whole=True)
-    )
+    options = needs(Scope.ADMIN, whole=True)
+    options["responses"][200] = {
+        "description": "JSON documents, one a line.",
+        "content": {_LINES: {"schema": {"type": "string"}}},
+    }
+
+    @routes.get("/export", summary="Export all entries", response_class=StreamingResponse, **options)
     def export() -> Response:
         """All of it, newest first, one JSON document a line."""
 

@@ -36,7 +36,10 @@ def build_health_routes(hub: Hub) -> APIRouter:
         """Answers whatever becomes of Redis: restarting this process wouldn't bring it back."""
         return as_json({"status": "alive"})
 
-    @routes.get("/readyz", summary="Can it do its work?", response_model=Readiness, **needs(PUBLIC))
+    options = needs(PUBLIC)
+    options["responses"][503] = {"model": Readiness, "description": "It can't, and why."}
+
+    @routes.get("/readyz", summary="Can it do its work?", response_model=Readiness, **options)
     def is_ready() -> Response:
         """Says why not when Redis can't be reached."""
         try:
