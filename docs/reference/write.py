@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from helperhub.api.app import build_app, describe
+from helperhub.api.app import build_app
+from helperhub.api.describe import describe
 from helperhub.cli.main import command
 from helperhub.hub import Hub
 from helperhub.settings import load_settings

@@ -73,6 +73,7 @@ class Broadcast:
         self._listeners: set[Listener] = set()
         self._at: Places = ()
         self._feed: Feed | None = None
+        self._turn: object | None = None
         self._starting = asyncio.Lock()
         self._users = 0
         self._stopped = False
@@ -122,22 +123,23 @@ class Broadcast:
 
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()
+        # Not the feed itself: its thread may deliver before `start` has returned it.
+        turn = self._turn = object()
 
         def deliver(outcomes: Sequence[Outcome], places: Places) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                loop.call_soon_threadsafe(self._offer, feed, outcomes, places)
+                loop.call_soon_threadsafe(self._offer, turn, outcomes, places)
 
-        feed = self.live.start(deliver, self._at)
-        self._feed = feed
+        self._feed = self.live.start(deliver, self._at)
 
     def _end(self) -> None:
-        feed, self._feed = self._feed, None
+        feed, self._feed, self._turn = self._feed, None, None
         if feed is not None:
             feed.stop()
 
-    def _offer(self, feed: Feed, outcomes: Sequence[Outcome], places: Places) -> None:
-        # One that is stopping may come behind the next one's place.
-        if feed is not self._feed:
+    def _offer(self, turn: object, outcomes: Sequence[Outcome], places: Places) -> None:
+        # A feed that is stopping may come behind the next one's place.
+        if turn is not self._turn:
             return
         self._at = places
         heard = write_places(places)
