@@ -1,0 +1,221 @@
+"""What can be done with a hub: its use cases, each built when it is first needed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from helperhub import __version__
+from helperhub.assembly import Assembly
+from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.plugins.declaration import Helper
+from helperhub.services.accepting import Accepting, Spooling
+from helperhub.services.api_keys import ApiKeys
+from helperhub.services.audit import Audit
+from helperhub.services.callbacks import Callbacks
+from helperhub.services.checks import Checks
+from helperhub.services.dead_letters import DeadLetters
+from helperhub.services.deliveries import Deliveries
+from helperhub.services.enqueueing import Enqueueing
+from helperhub.services.executions import Executions
+from helperhub.services.fleet import Queues, Workers
+from helperhub.services.helpers import Helpers
+from helperhub.services.limits import LimitRules
+from helperhub.services.live import Live
+from helperhub.services.mass_replay import MassReplays, build_replay_helper
+from helperhub.services.overview import Overview
+from helperhub.services.plan import Plan
+from helperhub.services.renewal import Renewal
+from helperhub.services.webhooks import Webhooks
+from helperhub.services.why import Why
+from helperhub.settings import list_rules
+from helperhub.store.api_keys import ApiKeys as ApiKeyStore
+from helperhub.store.audit import AuditStream
+from helperhub.store.idempotency import Idempotency
+from helperhub.store.sharded_views import spread_workers
+from helperhub.store.tail import Tail
+from helperhub.store.webhooks import Webhooks as WebhookStore
+from helperhub.store.workers import Workers as WorkerStore
+
+if TYPE_CHECKING:
+    from helperhub.plugins.loader import Plugins
+    from helperhub.services.metrics import Metrics
+
+
+class UseCases(Assembly):
+    """The use cases over one process's parts."""
+
+    @cached_property
+    def helpers(self) -> Helpers:
+        """List, show, enable, disable and update helpers."""
+        return Helpers(
+            self.scripts, self.catalogue, self._planner, self.settings.timezone, self.limit_rules, self.audit
+        )
+
+    @cached_property
+    def limit_rules(self) -> LimitRules:
+        """Bring limits of catalogue and settings to where the scripts see them."""
+        return LimitRules(self.scripts, self.catalogue, list_rules(self.settings), self.profiles.snapshot)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """See the look-ahead; skip, move or run one planned execution."""
+        return Plan(self.scripts, self.catalogue, self._record_of, self.audit)
+
+    @cached_property
+    def executions(self) -> Executions:
+        """List, show, cancel, replay and wait for executions."""
+        expires = self._expires_after_of
+        return Executions(self.scripts, self.records, self._queue_store, self.plan, expires, self.envelopes, self.audit)
+
+    @cached_property
+    def why(self) -> Why:
+        """Say why an execution stands where it does."""
+        return Why(
+            self.executions,
+            limits=lambda: self.catalogue.read().limits(),
+            queues=self._queue_store.stats,
+            workers=self.workers.store.all,
+            now=self._redis_time,
+        )
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """List, show, replay and delete dead letters."""
+        return DeadLetters(
+            self.scripts,
+            self.executions,
+            self._local_helper,
+            limit_key_of=lambda helper, queue: self.profiles(helper, queue).limit_key,
+            max_payload=self.settings.max_payload,
+        )
+
+    @cached_property
+    def mass_replays(self) -> MassReplays:
+        """Replay all dead letters that match, by an execution of `helperhub.replay`."""
+        return MassReplays(self.broker, self.dead_letters, self._redis_time)
+
+    def _declare(self, plugins: Plugins) -> None:
+        super()._declare(plugins)
+        self._declare_helper(build_replay_helper(lambda: self.dead_letters), None)
+
+    @cached_property
+    def callbacks(self) -> Callbacks:
+        """See what was told to whom, and tell it again."""
+        return Callbacks(self.executions)
+
+    @cached_property
+    def renewal(self) -> Renewal:
+        """See which keys are in use; sign and seal anew under the present ones."""
+        return Renewal(self.scripts, self.records, self._queue_store, self.catalogue, self.envelopes)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """See, pause, resume and purge queues."""
+        helpers = lambda: self.catalogue.read().rows  # noqa: E731 - read when it is asked
+        return Queues(self.scripts, self._queue_store, self.records, helpers, self.audit)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """See, pause and resume worker processes."""
+        stores = [WorkerStore(part.client, part.keys) for part in self.scripts.each]
+        return Workers(spread_workers(stores), self._queue_store, self.audit)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The hub in figures."""
+        from helperhub.services.metrics import Metrics  # noqa: PLC0415 - Prometheus's client is for who serves metrics
+
+        return Metrics(self.scripts, self.catalogue, self.workers.store)
+
+    @cached_property
+    def live(self) -> Live:
+        """Outcomes as they are recorded."""
+        return Live([Tail(part.client, part.keys) for part in self.scripts.each], self.records)
+
+    @cached_property
+    def overview(self) -> Overview:
+        """See the hub as a whole: what it has, what is at work, what is missing."""
+        stores = (self.scripts, self.catalogue, self._queue_store, self.workers.store, self.records)
+        return Overview(self.settings.hub, __version__, *stores)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Note and read who did what."""
+        return Audit(AuditStream(self.scripts.client, self.scripts.keys))
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """Make, list, rotate, revoke and check API keys."""
+        store = ApiKeyStore(self.scripts.client, self.scripts.keys)
+        return ApiKeys(store, self.audit, self.settings.web.environment, self._redis_time)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Make, list, rotate, switch and delete webhooks."""
+        store, cipher, most = WebhookStore(self.scripts), self.envelopes.cipher, self.settings.max_payload
+        return Webhooks(store, self.audit, cipher, self.helpers.row, self._redis_time, most)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """Take in what is sent to webhooks."""
+        return Deliveries(self.webhooks, self.accepting, self.profiles, self._redis_time)
+
+    @cached_property
+    def accepting(self) -> Accepting:
+        """Take executions in from outside: into Redis, or while it is away onto disk (HELPERHUB_WEB__SPOOL)."""
+        if not self.settings.web.spool:
+            return Accepting(self._enqueueing, None)
+
+        def renew() -> None:
+            self.profiles.snapshot()
+            self.deliveries.renew()
+
+        directory = self.settings.data_dir / "spool"
+        spooling = Spooling(directory, self.settings.hub, self.envelopes.cipher, self.ping, renew)
+        return Accepting(self._enqueueing, spooling)
+
+    @cached_property
+    def kept_answers(self) -> Idempotency:
+        """Answers to requests that may come again under one Idempotency-Key."""
+        return Idempotency(self.scripts.client, self.scripts.keys)
+
+    def ping(self) -> None:
+        """Ask Redis whether it is there.
+
+        Raises:
+            StoreError: It isn't, or takes no new work.
+        """
+        self.scripts.due(limit=1)
+
+    def _redis_time(self) -> datetime:
+        return from_ms(self.scripts.due(limit=1).now_ms)
+
+    def checks(self) -> Checks:
+        """Return what ``helperhub doctor`` runs; loads the plugins."""
+        plugins = self.load_plugins()
+        return Checks(
+            self.scripts,
+            self.catalogue,
+            self.workers.store,
+            quarantined=tuple((plugin.name, plugin.reason) for plugin in plugins.quarantined),
+            problems=tuple((plugin.name, problem) for plugin in plugins.loaded for problem in plugin.problems),
+            local_ms=lambda: epoch_ms(datetime.now(UTC)),
+            signatures=self.signatures,
+        )
+
+    def _local_helper(self, name: str) -> Helper | None:
+        for plugin in self._plugins.loaded if self._plugins else ():
+            found = plugin.helpers.get(name)
+            if isinstance(found, Helper):
+                return found
+        return None
+
+    @cached_property
+    def _enqueueing(self) -> Enqueueing:
+        return Enqueueing(self.broker, self.profiles, self.catalogue, self._local_helper)
+
+    def _expires_after_of(self, helper: str) -> timedelta | None:
+        row = self.profiles.snapshot().rows.get(helper)
+        return row.spec.expires_after if row else None
