@@ -18,7 +18,7 @@ from helperhub.store.listing import EndPlace, StreamPlace, end_place
 P = TypeVar("P")
 Rows = Iterator[tuple[Any, Execution]]
 #: Looked at for one page, beyond its length: a page of what is rare may be short, and says where to go on.
-MOST_LOOKED = 200
+MOST_LOOKED = 100
 _FIRST = 64
 _CHUNK = 500
 
