@@ -143,7 +143,7 @@ class UseCases(Assembly):
     @cached_property
     def audit(self) -> Audit:
         """Note and read who did what."""
-        return Audit(AuditStream(self.scripts.client, self.scripts.keys))
+        return Audit(AuditStream(self.scripts))
 
     @cached_property
     def api_keys(self) -> ApiKeys:

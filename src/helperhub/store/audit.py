@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from helperhub.store.connection import Client, store_errors
-from helperhub.store.keys import Keys
+from helperhub.store.connection import store_errors
+from helperhub.store.scripts import Scripts
 
 #: Entries kept, about; an archive keeps them all.
 MOST = 100_000
@@ -20,15 +20,11 @@ _CHUNK = 500
 class AuditStream:
     """The stream, in shard 0 only."""
 
-    client: Client
-    keys: Keys
+    scripts: Scripts
 
     def add(self, entry: Mapping[str, Any]) -> str:
         """Append an entry and return its id: ms and a number, in order of time."""
-        with store_errors():
-            raw = orjson.dumps(dict(entry), default=str)
-            id_: bytes = self.client.xadd(self.keys.at("audit"), {"e": raw}, maxlen=MOST, approximate=True)
-        return id_.decode()
+        return self.scripts.note_audit(orjson.dumps(dict(entry), default=str), most=MOST)
 
     def newest_first(self, *, before: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield id and content of every entry, newest first.
@@ -39,7 +35,7 @@ class AuditStream:
         high = "+" if before is None else f"({before}"
         while True:
             with store_errors():
-                rows = self.client.xrevrange(self.keys.at("audit"), high, "-", count=_CHUNK)
+                rows = self.scripts.client.xrevrange(self.scripts.keys.at("audit"), high, "-", count=_CHUNK)
             for raw_id, fields in rows:
                 yield raw_id.decode(), _read(fields.get(b"e", b""))
             if len(rows) < _CHUNK:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from secrets import token_hex
 from typing import Any
 
 import redis
@@ -284,6 +285,10 @@ class Scripts:
     def mark_plan(self, helper: str, slot: str, action: str, *, due_ms: int, reason: str, record: Record) -> int:
         """Skip, move or run one planned time; return its due ms, 0 when skipped, -1 when it isn't planned."""
         return int(self._run("mark_plan", helper, slot, action, due_ms, reason, pack_record(record)))
+
+    def note_audit(self, entry: bytes, *, most: int) -> str:
+        """Add an entry to the audit trail, which keeps about ``most``, and return its id."""
+        return str(self._run("note_audit", entry, token_hex(8), most), "ascii")
 
     def swap_webhook(self, webhook_id: str, before: bytes, after: bytes) -> bool:
         """Change a webhook; False if it isn't what the caller read any more."""

@@ -22,7 +22,7 @@ def test_key_is_printed_alone_on_stdout_and_may_what_was_said(call: Call, hub: H
 
     assert made.exit_code == 0
     holder = hub.api_keys.check(made.stdout.strip())
-    assert (holder.scopes, holder.helpers, holder.note) == ({Scope.RUN}, {"tidy"}, "build server")
+    assert (set(holder.scopes), set(holder.helpers), holder.note) == ({Scope.RUN}, {"tidy"}, "build server")
     assert "nobody can see it again" in made.stderr
 
 

@@ -238,7 +238,7 @@ def test_worker_of_one_queue_frees_slots_that_others_wait_for(url_of: UrlOf, ope
     whole.scripts.join("other", lease_ms=60_000, about={"queues": "default"})
     paid = whole.enqueue("pay", 5)
     # Within one millisecond it is chance which of them comes first.
-    reports = {whole.enqueue("report", number) for number in range(2)}
+    reports = {str(whole.enqueue("report", number)) for number in range(2)}
     worker.scripts.join("w", lease_ms=60_000, about={"queues": "reports"})
 
     for number in (1, 2):
