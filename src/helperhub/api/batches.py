@@ -91,4 +91,5 @@ def _options_of(caller: Principal, body: BatchBody, place: int, idempotency_key:
         wait=timedelta(0),
         unique_key=item.unique_key,
         unique_for=read_duration(item.unique_for, "unique_for"),
+        callback=item.callback,
     )

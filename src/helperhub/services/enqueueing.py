@@ -13,6 +13,7 @@ from helperhub.broker.broker import HelperHubBroker
 from helperhub.broker.patience import Patience
 from helperhub.broker.running import check_payload
 from helperhub.errors import StoreUnavailable, UsageError
+from helperhub.model.callback_url import parse_callback_url
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import split_key
@@ -81,6 +82,7 @@ class EnqueueOptions:
         if self.unique_key is not None:
             options["unique_key"] = self.unique_key
         if self.callback is not None:
+            parse_callback_url(self.callback)
             options["callback"] = self.callback
         if self.unique_for is not None:
             options["unique_for"] = self.unique_for

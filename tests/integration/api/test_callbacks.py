@@ -11,6 +11,7 @@ from tests.integration.services.targets import target
 
 from helperhub.model.access import Scope
 
+BATCH = "/api/v1/executions"
 SETTINGS = {"HELPERHUB_CALLBACKS__ALLOW": "127.0.0.1", "HELPERHUB_CALLBACKS__DELAYS": "10ms"}
 
 
@@ -84,3 +85,23 @@ def test_nobody_runs_the_helper_that_calls_back_over_http(serve: Serve) -> None:
     answer = api.client.post("/api/v1/helpers/helperhub.callback/run", json={"payload": {"url": "https://x.org/"}})
 
     assert answer.status_code == 404
+
+
+def test_each_execution_of_a_batch_may_have_its_own_callback(serve: Serve, wait_until: Callable[..., None]) -> None:
+    with target() as there:
+        api = serve(settings=SETTINGS, worker=True, scheduler=True)
+        items = [{"helper": "echo", "callback": there.url}, {"helper": "echo"}]
+        answer = api.client.post(BATCH, json={"executions": items})
+        wait_until(lambda: listed(api, status="success"))
+
+    told = answer.json()["executions"][0]["id"]
+    assert [request.headers["webhook-id"] for request in there.requests] == [told]
+
+
+def test_batch_with_a_url_that_cant_be_one_starts_nothing(api: Api) -> None:
+    items = [{"helper": "echo"}, {"helper": "echo", "callback": "http://ada:pw@example.org/"}]
+
+    answer = api.client.post(BATCH, json={"executions": items})
+
+    assert answer.status_code == 400
+    assert sum(queue.ready for queue in api.hub.queues.all()) == 0
