@@ -87,6 +87,22 @@ class UsageError(HelperHubError):
     exit_code = 2
 
 
+class Inapplicable(UsageError):
+    """The words are right, but not for that helper, or not at this time."""
+
+    code = "inapplicable"
+
+
+class NoSuchPage(UsageError):
+    """A cursor names no page of that list."""
+
+    code = "no_such_page"
+
+    def __init__(self, message: str = "That is no cursor of this list.", *, hint: str = "") -> None:
+        """Say so, and what to give."""
+        super().__init__(message, hint=hint or "Give the 'next_cursor' of the page before as it stands.")
+
+
 class InvalidSchedule(UsageError):
     """A schedule can't be understood."""
 

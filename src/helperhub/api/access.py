@@ -148,10 +148,11 @@ def needs(
         extra["security"] = []
     kept_out = () if scope == PUBLIC else (401, 403, 429)
     statuses = {422, 503, *kept_out, *more.pop("errors", ())}
-    return {"openapi_extra": extra, "responses": {status: _shape(status) for status in sorted(statuses)}, **more}
+    return {"openapi_extra": extra, "responses": {status: problem_shape(status) for status in sorted(statuses)}, **more}
 
 
-def _shape(status: int) -> dict[str, Any]:
+def problem_shape(status: int) -> dict[str, Any]:
+    """Return how OpenAPI is told of errors with ``status``."""
     # No `model`: FastAPI would have it as application/json too. `describe` adds the two schemas.
     model = ValidationProblem if status == 422 else Problem
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Query, Response
 
-from helperhub.errors import UsageError
+from helperhub.errors import NoSuchPage
 
 MOST_OF_A_PAGE = 500
 Limit = Annotated[int, Query(ge=1, le=MOST_OF_A_PAGE, description="At most so many.")]
@@ -60,7 +60,7 @@ def read_cursor(cursor: str | None, *names: str) -> dict[str, Any]:
         names: The members that it must have.
 
     Raises:
-        UsageError: It isn't a cursor of this list.
+        NoSuchPage: It isn't a cursor of this list.
     """
     if cursor is None:
         return {}
@@ -69,8 +69,7 @@ def read_cursor(cursor: str | None, *names: str) -> dict[str, Any]:
     except (ValueError, binascii.Error):
         place = None
     if not isinstance(place, dict) or set(place) != set(names):
-        message = "That is no cursor of this list."
-        raise UsageError(message, hint="Give the 'next_cursor' of the page before as it stands.")
+        raise NoSuchPage()
     return place
 
 
@@ -78,10 +77,9 @@ def read_name_cursor(cursor: str | None, name: str) -> str:
     """Return the text that a cursor of one member holds; empty for the first page.
 
     Raises:
-        UsageError: It isn't a cursor of this list.
+        NoSuchPage: It isn't a cursor of this list.
     """
     found = read_cursor(cursor, name).get(name, "")
     if not isinstance(found, str):
-        message = "That is no cursor of this list."
-        raise UsageError(message, hint="Give the 'next_cursor' of the page before as it stands.")
+        raise NoSuchPage()
     return found

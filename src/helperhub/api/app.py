@@ -16,6 +16,7 @@ from helperhub.api.broadcast import Broadcast
 from helperhub.api.compat import build_compat_routes
 from helperhub.api.describe import add_description
 from helperhub.api.idempotency import Keeping, Once
+from helperhub.api.methods import Methods
 from helperhub.api.routes.audit import build_audit_routes
 from helperhub.api.routes.callbacks import build_callback_routes
 from helperhub.api.routes.dead_letters import build_dead_letter_routes
@@ -77,6 +78,7 @@ def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
                 max_body=web.max_body,
                 patience_s=web.patience.total_seconds(),
             ),
+            Middleware(Methods),
             Middleware(Keeping, kept=hub.kept_answers),
         ],
     )

@@ -60,6 +60,8 @@ def read_schedule(written: str | Mapping[str, Any]) -> tuple[Schedule | None, di
     """
     if isinstance(written, str):
         return parse_schedule(written), {}
+    # 5.0 is a whole number in JSON, and in JSON Schema.
+    written = {key: int(one) if isinstance(one, float) and one.is_integer() else one for key, one in written.items()}
     if not set(written) - set(_OF_THE_HELPER) and written:
         _, fields = split_schedule_dict({"type": "daily", "time": "00:00", **written})
         return None, fields

@@ -142,7 +142,7 @@ def _helper_change_routes(hub: Hub) -> APIRouter:
         "/{name:path}",
         summary="Update a helper",
         response_model=HelperChangeDocument | HelperPreviewDocument,
-        **needs(_MANAGE, errors=(400, 404, 412)),
+        **needs(_MANAGE, errors=(400, 404, 409, 412)),
     )
     def update(
         caller: Caller,

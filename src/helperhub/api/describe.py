@@ -12,8 +12,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse
 from fastapi.security import HTTPBearer
 
-from helperhub.api.access import PUBLIC, SCOPE, build_router, needs
+from helperhub.api.access import PUBLIC, SCOPE, build_router, needs, problem_shape
 from helperhub.api.problems import Problem, ValidationProblem
+from helperhub.api.words import JSON_VALUE
 
 _STATIC = Path(__file__).parent / "static"
 #: What the page loads: its address below /docs, the file, its type.
@@ -53,9 +54,27 @@ def describe(app: FastAPI) -> dict[str, Any]:
     parts["securitySchemes"] = {
         "key": HTTPBearer(bearerFormat="hh_...").model.model_dump(mode="json", exclude_none=True, by_alias=True)
     }
+    _say_what_json_is(parts["schemas"])
     for operation in operations_of(found):
         operation["security"] = [] if operation.get(SCOPE) == PUBLIC else [{"key": []}]
+        answers = operation["responses"]
+        if "requestBody" in operation:
+            answers.setdefault("400", problem_shape(400))
+        if any(one["name"] == "cursor" for one in operation.get("parameters", ())):
+            answers.setdefault("404", problem_shape(404))
     return found
+
+
+def _say_what_json_is(schemas: dict[str, Any]) -> None:
+    """Let every field that may be anything be any JSON that is taken, by name."""
+    ref = {"$ref": "#/components/schemas/Json"}
+    fields = [field for model in schemas.values() for field in model.get("properties", {}).values()]
+    for field in fields:
+        if not field.keys() & {"type", "anyOf", "allOf", "oneOf", "const", "enum", "$ref"}:
+            field.update(ref)
+        if field.get("additionalProperties") is True:
+            field["additionalProperties"] = ref
+    schemas["Json"] = JSON_VALUE
 
 
 def operations_of(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +25,8 @@ RETRY_AFTER_S = 5
 #: The nearest of an error's classes decides.
 _STATUS: dict[type[HelperHubError], int] = {
     errors.UsageError: 400,
+    errors.Inapplicable: 409,
+    errors.NoSuchPage: 404,
     errors.InvalidPayload: 422,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
@@ -96,6 +98,13 @@ def answer(
         **(more or {}),
     }
     return Response(write_json(document), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def not_possible(method: str, path: str, methods: Iterable[str]) -> Response:
+    """Return the answer to a method that a path doesn't have (RFC 9110, 15.5.6: it names those that there are)."""
+    detail = f"{method[:40]} isn't possible at {path[:200]}."
+    hint = f"There is: {', '.join(sorted(methods))}."
+    return answer(405, detail, code="method_not_allowed", hint=hint, headers={"Allow": ", ".join(sorted(methods))})
 
 
 def of_error(error: HelperHubError) -> Response:

@@ -19,6 +19,8 @@ _NAME = re.compile(r"[a-z][a-z0-9._-]{0,62}", re.IGNORECASE)
 _INSTANCE = re.compile(r"[A-Za-z0-9._-]{1,80}")
 #: Paths of the HTTP API that a helper's name would hide (FEATURES W5).
 RESERVED_NAMES = frozenset({"status", "executions"})
+#: Last words of the HTTP API's paths below a helper: an instance of that name couldn't be shown there.
+RESERVED_INSTANCES = frozenset({"enable", "disable", "pause", "resume", "reset", "run"})
 DEFAULT_QUEUE = "default"
 PRIORITIES = range(1, 6)
 
@@ -164,6 +166,9 @@ def _check_names(spec: HelperSpec) -> None:
     if spec.instance is not None and not _INSTANCE.fullmatch(spec.instance):
         message = f"'{spec.instance}' can't be an instance's name (helper '{spec.name}')."
         raise InvalidHelper(message, hint="Take 1 to 80 letters, digits, dots, dashes or underscores.")
+    if spec.instance in RESERVED_INSTANCES:
+        message = f"'{spec.key}' can't be an instance: '{spec.instance}' is the end of a path of the HTTP API."
+        raise InvalidHelper(message, hint="Take another name for the instance.")
     for name in (*spec.schedules, spec.queue):
         if name and not _INSTANCE.fullmatch(name):
             message = f"'{name}' can't be the name of a queue or schedule (helper '{spec.key}')."

@@ -100,10 +100,10 @@ class ScheduleFields:
         text = self._required_text(key) if not isinstance(value, str) else value
         try:
             return parse_duration(text)
-        except (UsageError, OverflowError) as error:
+        except UsageError as error:
             bare = text.strip().lstrip("-").replace(".", "", 1).isdecimal()
             why = "a bare number has no unit" if bare else "that is not a duration"
-            hint = error.hint if isinstance(error, UsageError) else "Take 366 days at most."
+            hint = "Take 366 days at most." if isinstance(error.__cause__, OverflowError) else error.hint
             raise build_refusal(self.subject, key, value, why, hint=hint) from error
 
     def _instant(self, key: str, text: str) -> datetime:
@@ -165,8 +165,8 @@ def read_callers_fields(given: Mapping[str, Any], subject: str) -> dict[str, Any
             raise build_refusal(subject, "priority", priority, "it is out of range", hint="Take 1 (first) to 5.")
         read["priority"] = priority
     if expiry is not None:
-        if isinstance(expiry, bool) or not isinstance(expiry, int | float) or not 0 < expiry <= 366 * 86_400:
-            why = "it must be a number of seconds, above 0 and up to 366 days"
+        if isinstance(expiry, bool) or not isinstance(expiry, int | float) or not 0.001 <= expiry <= 366 * 86_400:
+            why = "it must be a number of seconds, from 0.001 to 366 days"
             raise build_refusal(subject, "expiry", expiry, why, hint="Write 3600 for an hour.")
         read["expires_after"] = timedelta(seconds=expiry)
     if enabled is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from helperhub.errors import UsageError
+from helperhub.errors import NoSuchPage
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
 from helperhub.model.instant import epoch_ms
@@ -56,7 +56,7 @@ def find_page(
         sees: Whether the caller may see an execution of this helper and queue.
 
     Raises:
-        UsageError: ``place`` isn't one of this list.
+        NoSuchPage: ``place`` isn't one of this list.
     """
     parts = _Parts(executions, wanted)
     start = None if place is None else _read_place(place, parts.names())
@@ -218,8 +218,7 @@ def _read_place(place: Mapping[str, Any], names: Sequence[str]) -> tuple[str, An
     else:
         fits = isinstance(part, str) and part in shapes and _fits(at, shapes[part])
     if not fits or part not in names:
-        message = "That is no cursor of this list."
-        raise UsageError(message, hint="Give the 'next_cursor' of the page before as it stands, with the same filters.")
+        raise NoSuchPage(hint="Give the 'next_cursor' of the page before as it stands, with the same filters.")
     return str(part), at
 
 
@@ -240,7 +239,7 @@ def read_end_place(place: Mapping[str, Any] | None) -> EndPlace | None:
     """Return the place that a page of dead letters starts behind; None for the first.
 
     Raises:
-        UsageError: It isn't one.
+        NoSuchPage: It isn't one.
     """
     if place is None:
         return None

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from helperhub.errors import NotFound, UsageError
+from helperhub.errors import Inapplicable, NotFound
 from helperhub.model.helper import HelperSpec, Override, effective_spec, split_key
 from helperhub.model.limits import LimitsOverride, Rate
 from helperhub.model.schedule import Schedule
+from helperhub.store.body import to_json
 from helperhub.store.catalogue import CatalogueRow, Snapshot
 
 _UPDATABLE = ("schedules", "priority", "expires_after", "enabled", "callback")
@@ -85,27 +86,38 @@ def _updated_limits(before: LimitsOverride, update: HelperUpdate, reason: str) -
     return LimitsOverride({**before.changes, **update.limits}, paused, why if paused else "")
 
 
+def check_payload(update: HelperUpdate) -> None:
+    """Refuse a payload that can't be kept.
+
+    Raises:
+        InvalidPayload: It isn't JSON, or has whole numbers of more than 64 bits.
+    """
+    if update.has_payload:
+        to_json(update.payload, what="The payload")
+
+
 def refuse_instance(helper: str) -> None:
     """Refuse limits of a single instance.
 
     Raises:
-        UsageError: ``helper`` is one.
+        Inapplicable: ``helper`` is one.
     """
     name, instance = split_key(helper)
     if instance is not None:
         message = f"'{helper}' is an instance: limits and pauses count a helper with all its instances."
-        raise UsageError(message, hint=f"Name '{name}', or stop the instance's planning with 'helpers disable'.")
+        raise Inapplicable(message, hint=f"Name '{name}', or stop the instance's planning with 'helpers disable'.")
 
 
 def check_limits(helper: str, spec: HelperSpec, update: HelperUpdate) -> None:
     """Refuse limits that can't be kept.
 
     Raises:
-        UsageError: One is out of range, or per key where there is no key.
+        InvalidHelper: One is out of range.
+        Inapplicable: One is per key where there is no key.
     """
     if spec.limits.key is None and any(value is not None for name, value in update.limits.items() if "per_key" in name):
         message = f"'{helper}' declares no concurrency_key, so it can't be limited per key."
-        raise UsageError(message, hint="Add concurrency_key to its declaration; it names a field of the payload.")
+        raise Inapplicable(message, hint="Add concurrency_key to its declaration; it names a field of the payload.")
     LimitsOverride(update.limits).apply(spec.limits)
 
 

@@ -22,6 +22,7 @@ from helperhub.services.audit import Audit
 from helperhub.services.helper_updates import (
     HelperUpdate,
     check_limits,
+    check_payload,
     refuse_instance,
     row_to_change,
     unknown_helper,
@@ -231,6 +232,7 @@ class Helpers:
         """Refuse what can't hold; return whether limits are changed."""
         for name, schedule in (update.schedules or {}).items():
             check_schedule(schedule, default_tz=self.default_tz, subject=f"Schedule '{name or helper}'")
+        check_payload(update)
         limited = bool(update.limits) or update.paused is not None
         if limited:
             refuse_instance(helper)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from helperhub.errors import NotFound, UsageError
+from helperhub.errors import Inapplicable, NotFound
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
 from helperhub.model.identity import PlannedId, parse_planned_id
@@ -95,12 +95,12 @@ class Plan:
 
         Raises:
             NotFound: It isn't planned.
-            UsageError: ``to`` is past.
+            Inapplicable: ``to`` is past.
         """
         now = from_ms(self.scripts.due(limit=1).now_ms)
         if to < now:
             message = f"{to_rfc3339(to)} is past."
-            raise UsageError(message, hint="Move it to a time to come, or use 'plan run' to run it now.")
+            raise Inapplicable(message, hint="Move it to a time to come, or use 'plan run' to run it now.")
         return self._mark(execution_id, "move", due_ms=epoch_ms(to), reason=reason)
 
     def run(self, execution_id: str, *, reason: str) -> PlanChange:

@@ -108,7 +108,7 @@ def test_cursor_of_another_list_or_by_hand_is_refused(serve: Serve) -> None:
     by_hand = api.client.get(PATH, params={"cursor": "eyJwYXJ0IjoiZW5kZWQiLCJhdCI6WyJ4Il19"})
     nonsense = api.client.get(PATH, params={"cursor": "~~~"})
 
-    assert [answer.status_code for answer in (other, by_hand, nonsense)] == [400, 400, 400]
+    assert [answer.status_code for answer in (other, by_hand, nonsense)] == [404, 404, 404]
     assert other.json()["detail"] == "That is no cursor of this list."
 
 

@@ -101,7 +101,7 @@ def test_cursor_that_somebody_made_up_is_refused(api: Api, path: str, place: dic
 
     answer = api.client.get(path, params={"cursor": cursor})
 
-    assert answer.status_code == 400
+    assert answer.status_code == 404
     assert "no cursor of this list" in answer.json()["detail"]
 
 

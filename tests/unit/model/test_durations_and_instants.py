@@ -85,6 +85,19 @@ def test_what_isnt_a_time_is_refused(text: str) -> None:
         parse_instant(text)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_time_that_utc_has_no_year_for_is_refused(text: str) -> None:
+    """It was an OverflowError, so that a request with it was answered 500."""
+    with pytest.raises(UsageError, match="year 1 or after 9999"):
+        parse_instant(text)
+
+
+def test_duration_that_is_too_long_is_refused() -> None:
+    """It was an OverflowError, so that a request with it was answered 500."""
+    with pytest.raises(UsageError, match="longer than 1000 years"):
+        parse_duration("9" * 30 + "w")
+
+
 @pytest.mark.parametrize("text", ["", "20261123", "20261123T0830Z", "20261323T083000Z"])
 def test_what_isnt_a_stamp_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a planned time"):

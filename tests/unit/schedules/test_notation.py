@@ -151,7 +151,7 @@ def test_interval_without_a_unit_is_refused_with_the_units_that_may_be_meant(int
         ("once 2026-11-23T08:30:00", "has at '2026-11-23T08:30:00': it names no offset from UTC. Write"),
         ("once tomorrow", "has at 'tomorrow': it is not a time. Write it like 2026-11-23T08:30:00Z."),
         ("once tomorrow tz=UTC", "has at 'tomorrow': that is not a time. Write it like"),
-        ("once 0001-01-01T00:00:00+05:00", "that is not a time."),
+        ("once 0001-01-01T00:00:00+05:00", "it is before the year 1 or after 9999 in UTC."),
         ({}, "Schedule has no 'type'. Add 'type', one of daily, interval, cron, once."),
         ({"type": "hourly"}, "has type 'hourly': there is no such type. Take one of daily, interval"),
         ({"type": "daily"}, "Schedule of type 'daily' has no 'time'. Add 'time'."),

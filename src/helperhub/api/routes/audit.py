@@ -13,7 +13,8 @@ from helperhub.api.access import build_router, needs
 from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor, write_json
 from helperhub.api.bodies import read_time
 from helperhub.api.documents.audit import AuditPage
-from helperhub.errors import UsageError
+from helperhub.api.words import Moment
+from helperhub.errors import NoSuchPage
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.audit import AuditFilter
@@ -34,8 +35,8 @@ def build_audit_routes(hub: Hub) -> APIRouter:
             str | None, Query(max_length=100, examples=["helper."], description="`helper.` means all that begin so.")
         ] = None,
         target: Annotated[str | None, Query(max_length=300)] = None,
-        since: Annotated[str | None, Query(max_length=40, description="At or after, RFC 3339.")] = None,
-        until: Annotated[str | None, Query(max_length=40, description="Before, RFC 3339.")] = None,
+        since: Annotated[Moment | None, Query(description="At or after, RFC 3339.")] = None,
+        until: Annotated[Moment | None, Query(description="Before, RFC 3339.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
@@ -43,8 +44,7 @@ def build_audit_routes(hub: Hub) -> APIRouter:
         wanted = AuditFilter(who, action, target, read_time(since), read_time(until))
         before = read_cursor(cursor, "before").get("before")
         if before is not None and not _is_entry_id(str(before)):
-            message = "That is no cursor of this list."
-            raise UsageError(message)
+            raise NoSuchPage()
         found = hub.audit.find(wanted, limit=limit + 1, before=before)
         page = found[:limit]
         following = write_cursor({"before": page[-1]["id"]}) if len(found) > limit else None

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Cursor, DryRun, Limit, as_json, etag_of, read_name_cursor, write_cursor
@@ -19,6 +19,7 @@ from helperhub.api.documents.helpers import (
     HelperPreviewDocument,
     StartedDocument,
 )
+from helperhub.api.words import LIMITS, SCHEDULE, SCHEDULES, Duration, Moment, OwnId, Priority, Switch, Whole
 from helperhub.errors import NotFound, Outdated, StoreUnavailable, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -30,50 +31,81 @@ from helperhub.model.schedule import Schedule
 from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.helpers import HelperUpdate
 
-Name = Annotated[str, Path(description="`helper[/instance]`.", examples=["weather"], max_length=200)]
+Name = Annotated[
+    str,
+    Path(
+        description="`helper[/instance]`.",
+        examples=["weather"],
+        max_length=200,
+        json_schema_extra={"pattern": "^[A-Za-z][A-Za-z0-9._-]{0,62}(/[A-Za-z0-9._-]{1,80})?$"},
+    ),
+]
 _CALLBACK = "URL that gets its document when it ends, instead of the helper's."
 _EXAMPLE = "https://shop.example.org/done"
 _READ, _RUN, _MANAGE = Scope.READ, Scope.RUN, Scope.MANAGE
 
 
+#: Any of these makes an update.
+_CHANGES = ("schedule", "schedules", "priority", "expires_after", "enabled", "payload", "limits", "callback", "create")
+
+
+def _never_both(one: str, other: str) -> dict[str, Any]:
+    text = {"type": "string"}
+    return {"not": {"properties": {one: text, other: text}, "required": [one, other]}}
+
+
+def _never_without(one: str, other: str) -> dict[str, Any]:
+    return {"not": {"properties": {one: {"type": "string"}, other: {"type": "null"}}, "required": [one]}}
+
+
 class HelperUpdateBody(Reason):
     """What to change of a helper; what isn't given stays."""
 
-    schedule: dict[str, Any] | str | None = Field(
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"anyOf": [{"required": [name]} for name in _CHANGES]})
+
+    schedule: Annotated[dict[str, Any] | str, WithJsonSchema(SCHEDULE)] | None = Field(
         default=None,
-        description="Replaces all: `daily 07:30`, or a dict, which may also hold priority, expiry (s) and enabled.",
+        description="Replaces all: `daily 07:30`, or a dict, which may also hold priority, expiry (s) and enabled. "
+        "Cron takes whatever crontab(5) does, `tz` every IANA zone; the schema shows the usual.",
         examples=[{"type": "daily", "time": "07:30:00", "priority": 1, "expiry": 3600, "enabled": True}],
     )
-    schedules: dict[str, dict[str, Any] | str] | None = Field(
-        default=None, description="The same, several by name.", examples=[{"morning": "daily 07:30"}]
+    schedules: Annotated[dict[str, dict[str, Any] | str], WithJsonSchema(SCHEDULES)] | None = Field(
+        default=None,
+        description="The same, several by name; beside `schedule`, which is the one named ''.",
+        examples=[{"morning": "daily 07:30"}],
     )
-    priority: int | None = Field(default=None, ge=1, le=5)
-    expires_after: str | None = Field(default=None, description="A duration.", examples=["30m"])
-    enabled: bool | None = None
+    priority: Priority | None = None
+    expires_after: Duration | None = Field(default=None, description="A duration.", examples=["30m"])
+    enabled: Switch | None = None
     payload: Any = Field(default=None, description="For scheduled executions; null is a payload too.")
     callback: str | None = Field(
         default=None, max_length=MAX_URL, description='URL that is told of each end; `""` is none.', examples=[_EXAMPLE]
     )
-    limits: dict[str, int | str | None] = Field(
+    limits: Annotated[dict[str, Whole | str | None], WithJsonSchema(LIMITS)] = Field(
         default={}, description="concurrency, rate and the like; null is no limit.", examples=[{"rate": "100/m"}]
     )
-    create: bool = Field(default=False, description="Make the instance if there is none.")
+    create: Switch = Field(default=False, description="Make the instance if there is none.")
 
 
 class RunBody(BaseModel):
     """What an execution is started with; nothing of it has to be given."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"allOf": [_never_both("delay", "at"), _never_without("unique_for", "unique_key")]},
+    )
 
     payload: Any = Field(default=None, examples=[{"city": "Berlin"}], description="null means the scheduled one's.")
-    delay: str | None = Field(default=None, examples=["5m"], description="How long it waits first.")
-    at: str | None = Field(default=None, examples=["2026-11-23T08:30:00Z"], description="When it is due.")
-    priority: int | None = Field(default=None, ge=1, le=5)
-    id: str | None = Field(default=None, description="Your id: the same one again starts nothing new.")
-    expires_after: str | None = Field(default=None, examples=["30m"])
+    delay: Duration | None = Field(default=None, examples=["5m"], description="How long it waits first.")
+    at: Moment | None = Field(default=None, examples=["2026-11-23T08:30:00Z"], description="When it is due.")
+    priority: Priority | None = None
+    id: OwnId | None = Field(default=None, description="Your id: the same one again starts nothing new.")
+    expires_after: Duration | None = Field(default=None, examples=["30m"])
     metadata: dict[str, Any] = Field(default={}, examples=[{"app": "shop", "user": "ada"}])
-    unique_key: str | None = Field(default=None, description="Of executions with one key there is one at a time.")
-    unique_for: str | None = Field(default=None, examples=["1h"])
+    unique_key: str | None = Field(
+        default=None, min_length=1, max_length=255, description="Of executions with one key there is one at a time."
+    )
+    unique_for: Duration | None = Field(default=None, examples=["1h"])
     callback: str | None = Field(default=None, max_length=MAX_URL, description=_CALLBACK, examples=[_EXAMPLE])
 
 
@@ -114,7 +146,10 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         return as_json(hub.helpers.disable(name, reason=body.reason).to_document())
 
     @routes.post(
-        "/{name:path}/pause", summary="Pause", response_model=HelperChangeDocument, **needs(_MANAGE, errors=(400, 404))
+        "/{name:path}/pause",
+        summary="Pause",
+        response_model=HelperChangeDocument,
+        **needs(_MANAGE, errors=(400, 404, 409)),
     )
     def pause(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - as above
         """Start nothing of it; planning goes on, and what is due waits."""
@@ -125,7 +160,7 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         "/{name:path}/resume",
         summary="Resume",
         response_model=HelperChangeDocument,
-        **needs(_MANAGE, errors=(400, 404)),
+        **needs(_MANAGE, errors=(400, 404, 409)),
     )
     def resume(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - as above
         """Start what waits for it, at once."""
@@ -167,7 +202,7 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         "/{name:path}",
         summary="Update a helper",
         response_model=HelperChangeDocument | HelperPreviewDocument,
-        **needs(_MANAGE, errors=(400, 404, 412)),
+        **needs(_MANAGE, errors=(400, 404, 409, 412)),
     )
     def update(
         caller: Caller,
@@ -260,26 +295,24 @@ def read_update(body: HelperUpdateBody) -> HelperUpdate:
     Raises:
         UsageError: Nothing, or something that can't be understood.
     """
-    if body.schedule is not None and body.schedules is not None:
-        message = "Give either 'schedule' or 'schedules'."
-        raise UsageError(message)
-    schedules: dict[str, Schedule] | None = None
+    if not body.model_fields_set & set(_CHANGES) or body.schedules == {}:
+        message = "There is nothing to change."
+        raise UsageError(message, hint="/docs shows what can be.")
+    schedules: dict[str, Schedule] = {}
     fields: dict[str, Any] = {}
-    if body.schedule is not None:
-        schedule, fields = read_schedule(body.schedule)
-        schedules = {"": schedule} if schedule is not None else None
-    elif body.schedules is not None:
+    if body.schedules is not None:
         schedules, fields = read_schedules(body.schedules)
+    if body.schedule is not None:
+        schedule, more = read_schedule(body.schedule)
+        schedules |= {"": schedule} if schedule is not None else {}
+        fields |= more
     given: dict[str, Any] = {"priority": body.priority, "enabled": body.enabled, "callback": body.callback}
     given["expires_after"] = read_duration(body.expires_after, "expires_after")
     has_payload = "payload" in body.model_fields_set
     limits = read_limits(body.limits)
     own = {key: value for key, value in given.items() if value is not None}
-    if not (schedules or fields or own or has_payload or limits or body.create):
-        message = "There is nothing to change."
-        raise UsageError(message, hint="/docs shows what can be.")
     return HelperUpdate(
-        schedules=schedules, payload=body.payload, has_payload=has_payload, limits=limits, **{**fields, **own}
+        schedules=schedules or None, payload=body.payload, has_payload=has_payload, limits=limits, **{**fields, **own}
     )
 
 

@@ -12,6 +12,7 @@ from helperhub.api.access import build_router, needs
 from helperhub.api.answers import as_json
 from helperhub.api.bodies import read_duration
 from helperhub.api.documents.keys import KeyList, NewKeyDocument, RevokedDocument
+from helperhub.api.words import Duration, Label
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.api_keys import DEFAULT_OVERLAP, KeyWish
@@ -25,11 +26,11 @@ class KeyBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=80, examples=["build server"], description="A word for people.")
+    name: Label = Field(examples=["build server"], description="A word for people.")
     scopes: list[Scope] = Field(min_length=1, examples=[["run"]], description="What it may do.")
     helpers: list[str] = Field(default=[], max_length=100, examples=[["weather"]], description="Only these.")
     queues: list[str] = Field(default=[], max_length=100, description="Only these.")
-    expires_in: str | None = Field(default="90d", examples=["90d"], description="A duration; null means never.")
+    expires_in: Duration | None = Field(default="90d", examples=["90d"], description="A duration; null means never.")
 
 
 class RotateBody(BaseModel):
@@ -37,7 +38,7 @@ class RotateBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    overlap: str | None = Field(default=None, examples=["1d"], description="How long the old one goes on; null: 1d.")
+    overlap: Duration | None = Field(default=None, examples=["1d"], description="How long the old one lives; null: 1d.")
 
 
 def build_key_routes(hub: Hub) -> APIRouter:

@@ -11,7 +11,8 @@ from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor
 from helperhub.api.bodies import Reason
 from helperhub.api.documents.executions import ExecutionPage, PlanChangeDocument
-from helperhub.errors import NotFound, UsageError
+from helperhub.api.words import Moment
+from helperhub.errors import NoSuchPage, NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.instant import parse_instant
@@ -25,7 +26,7 @@ Id = Annotated[str, Path(description="The planned execution's id.", examples=[_E
 class MoveBody(Reason):
     """When a planned execution is to be due instead."""
 
-    to: str = Field(examples=["2026-11-23T09:00:00Z"], description="A time to come, RFC 3339.")
+    to: Moment = Field(examples=["2026-11-23T09:00:00Z"], description="A time to come, RFC 3339.")
 
 
 def build_plan_routes(hub: Hub) -> APIRouter:
@@ -51,7 +52,10 @@ def build_plan_routes(hub: Hub) -> APIRouter:
         return as_json(hub.plan.skip(id, reason=body.reason).to_document())
 
     @routes.post(
-        "/{id:path}/move", summary="Move", response_model=PlanChangeDocument, **needs(Scope.MANAGE, errors=(400, 404))
+        "/{id:path}/move",
+        summary="Move",
+        response_model=PlanChangeDocument,
+        **needs(Scope.MANAGE, errors=(400, 404, 409)),
     )
     def move(caller: Caller, id: Id, body: Annotated[MoveBody, Body()]) -> Response:  # noqa: A002 - as above
         """Make one planned execution due at another time; its id stays."""
@@ -73,8 +77,7 @@ def plan_page(hub: Hub, caller: Principal, *, helper: str | None, limit: int, cu
     """Return a page of the plan as a document."""
     done = read_cursor(cursor, "done").get("done", 0)
     if not isinstance(done, int) or not 0 <= done <= _MOST_DONE:
-        message = "That is no cursor of this list."
-        raise UsageError(message)
+        raise NoSuchPage
     # Narrowed callers see a part: then all of the window has to be looked at.
     most = None if caller.is_narrowed else done + limit + 1
     planned = [one for one in hub.plan.upcoming(helper=helper, limit=most) if caller.sees(one.helper, one.queue)]

@@ -1,0 +1,115 @@
+"""Words that requests write things in, as JSON Schema tells them: times, durations, rates, schedules, limits.
+
+The patterns are for the reader and his tools. What is sent is read by the same functions as on the command line,
+which say more than "doesn't match", and also take rarer forms: ``1.5h``, every field that crontab(5) knows.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+_ZONE = {"enum": [None, "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]}
+_SPAN = r"[1-9][0-9]{0,3}(ms|s|m|h|d)"
+_LONG_SPAN = r"[1-9][0-9]?(s|m|h|d)"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+_DATE = r"20[2-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+_TIME = rf"{_DATE}T{_CLOCK}(\.[0-9]{{1,6}})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9])"
+_CRON = " ".join(
+    (
+        r"(\*(/[1-9])?|[1-5]?[0-9](,[1-5]?[0-9])*)",
+        r"(\*(/[1-9])?|(1?[0-9]|2[0-3])(,(1?[0-9]|2[0-3]))*)",
+        r"(\*|[1-9]|1[0-9]|2[0-8])",
+        r"(\*|[1-9]|1[0-2])",
+        r"(\*|1-5|[0-6](,[0-6])*)",
+    )
+)
+_ALIAS = "@(hourly|daily|weekly|monthly|yearly)"
+
+
+def _shown(pattern: str, example: str, most: int = 200) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^({pattern})$", "maxLength": most, "examples": [example]}
+
+
+def _in_words(pattern: str, most: int) -> Any:
+    return Field(max_length=most, json_schema_extra={"pattern": f"^({pattern})$"})
+
+
+#: A moment, RFC 3339 with an offset.
+Moment = Annotated[str, _in_words(_TIME, 40)]
+#: A number with a unit; several may follow each other.
+Duration = Annotated[str, _in_words(f"({_SPAN}){{1,2}}", 40)]
+#: Words for people: printable, none at the ends but letters and signs.
+Label = Annotated[str, Field(min_length=1, max_length=80, json_schema_extra={"pattern": r"^[!-~]([ -~]*[!-~])?$"})]
+
+
+def _refuse_stand_ins(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        message = "Input should be a whole number"
+        raise ValueError(message)  # noqa: TRY004 - pydantic's way
+    return value
+
+
+#: A whole number; neither a text nor true stands for one.
+Whole = Annotated[int, BeforeValidator(_refuse_stand_ins)]
+#: 1 (first) to 5.
+Priority = Annotated[int, Field(ge=1, le=5), BeforeValidator(_refuse_stand_ins)]
+#: True or false, and nothing that might stand for them.
+Switch = Annotated[bool, Field(strict=True)]
+_PLANNED = {"pattern": "@[0-9]{8}T[0-9]{6}Z$"}
+#: An execution's own id, as its caller gives it; those of planned ones are the hub's to give.
+OwnId = Annotated[str, Field(max_length=200, json_schema_extra={"pattern": "^[!-~]{1,200}$", "not": _PLANNED})]
+
+_OF_HELPER: dict[str, Any] = {
+    "priority": {"type": ["integer", "null"], "minimum": 1, "maximum": 5},
+    "expiry": {"type": ["number", "null"], "minimum": 0.001, "maximum": 31_622_400, "description": "Seconds."},
+    "enabled": {"type": ["boolean", "null"]},
+}
+_JITTER = {"jitter": {**_shown(_LONG_SPAN, "30s"), "type": ["string", "null"]}}
+
+
+def _kind(name: str, needed: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    properties = {"type": {"const": name}, **needed, **more, **_OF_HELPER}
+    required = ["type", *needed]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+_SCHEDULE_DICT = [
+    _kind("daily", {"time": _shown(_CLOCK, "07:30:00")}, {"tz": _ZONE, **_JITTER}),
+    _kind("interval", {"interval_minutes": {"type": "integer", "minimum": 1, "maximum": 527_040}}, _JITTER),
+    _kind("interval", {"interval": _shown(_LONG_SPAN, "90s")}, _JITTER),
+    _kind("cron", {"cron": _shown(f"{_CRON}|{_ALIAS}", "0 9 * * 1-5")}, {"tz": _ZONE, **_JITTER}),
+    _kind("once", {"at": _shown(_TIME, "2026-11-23T08:30:00Z", 40)}, {}),
+    {"type": "object", "properties": _OF_HELPER, "minProperties": 1, "additionalProperties": False},
+]
+_SCHEDULE_TEXT = _shown(f"daily {_CLOCK}|every {_LONG_SPAN}|cron {_CRON}|{_CRON}|{_ALIAS}|once {_TIME}", "daily 07:30")
+#: A schedule, as text or as a dict, which may also say something of the helper.
+SCHEDULE: dict[str, Any] = {"anyOf": [*_SCHEDULE_DICT, _SCHEDULE_TEXT]}
+#: Schedules by name.
+SCHEDULES: dict[str, Any] = {
+    "type": "object",
+    "propertyNames": {"pattern": "^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"},
+    "additionalProperties": SCHEDULE,
+    "minProperties": 1,
+    "maxProperties": 20,
+}
+_COUNT = {"type": ["integer", "null"], "minimum": 1, "maximum": 1_000_000}
+_RATE = {"anyOf": [_shown("[1-9][0-9]{0,3}/(([1-9][0-9]?)?(s|m|h)|([1-9]|[12][0-9])?d)", "100/m"), {"type": "null"}]}
+#: Limits by name; null is no limit.
+LIMITS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"concurrency": _COUNT, "concurrency_per_key": _COUNT, "rate": _RATE, "rate_per_key": _RATE},
+    "additionalProperties": False,
+}
+#: Any JSON that is taken: numbers fit 64 bits.
+JSON_VALUE: dict[str, Any] = {
+    "anyOf": [
+        {"type": ["null", "boolean", "string"]},
+        {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
+        {"type": "number", "not": {"type": "integer"}},
+        {"type": "array", "items": {"$ref": "#/components/schemas/Json"}},
+        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Json"}},
+    ],
+    "description": "Any JSON; whole numbers fit 64 bits.",
+}
