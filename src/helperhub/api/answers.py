@@ -69,7 +69,7 @@ def read_cursor(cursor: str | None, *names: str) -> dict[str, Any]:
     except (ValueError, binascii.Error):
         place = None
     if not isinstance(place, dict) or set(place) != set(names):
-        raise NoSuchPage()
+        raise NoSuchPage
     return place
 
 
@@ -81,5 +81,5 @@ def read_name_cursor(cursor: str | None, name: str) -> str:
     """
     found = read_cursor(cursor, name).get(name, "")
     if not isinstance(found, str):
-        raise NoSuchPage()
+        raise NoSuchPage
     return found

@@ -44,7 +44,7 @@ def build_audit_routes(hub: Hub) -> APIRouter:
         wanted = AuditFilter(who, action, target, read_time(since), read_time(until))
         before = read_cursor(cursor, "before").get("before")
         if before is not None and not _is_entry_id(str(before)):
-            raise NoSuchPage()
+            raise NoSuchPage
         found = hub.audit.find(wanted, limit=limit + 1, before=before)
         page = found[:limit]
         following = write_cursor({"before": page[-1]["id"]}) if len(found) > limit else None
