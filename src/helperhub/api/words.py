@@ -39,7 +39,7 @@ def _in_words(pattern: str, most: int) -> Any:
 #: A moment, RFC 3339 with an offset.
 Moment = Annotated[str, _in_words(_TIME, 40)]
 #: A number with a unit; several may follow each other.
-Duration = Annotated[str, _in_words(f"({_SPAN}){{1,2}}", 40)]
+Duration = Annotated[str, _in_words(f"({_SPAN}){{1,2}}", 500)]
 #: Words for people: printable, none at the ends but letters and signs.
 Label = Annotated[str, Field(min_length=1, max_length=80, json_schema_extra={"pattern": r"^[!-~]([ -~]*[!-~])?$"})]
 
@@ -57,7 +57,7 @@ Whole = Annotated[int, BeforeValidator(_refuse_stand_ins)]
 Priority = Annotated[int, Field(ge=1, le=5), BeforeValidator(_refuse_stand_ins)]
 #: True or false, and nothing that might stand for them.
 Switch = Annotated[bool, Field(strict=True)]
-_PLANNED = {"pattern": "@[0-9]{8}T[0-9]{6}Z$"}
+_PLANNED = {"pattern": "^[a-z]+.*@20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3])([0-5][0-9]){2}Z$"}
 #: An execution's own id, as its caller gives it; those of planned ones are the hub's to give.
 OwnId = Annotated[str, Field(max_length=200, json_schema_extra={"pattern": "^[!-~]{1,200}$", "not": _PLANNED})]
 

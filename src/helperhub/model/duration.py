@@ -35,7 +35,7 @@ def parse_duration(text: str) -> timedelta:
     ms = sum(float(number) * _UNITS_MS[unit] for number, unit in parts)
     if ms > _MOST_MS:
         message = f"'{text[:80]}' is longer than 1000 years."
-        raise UsageError(message, hint="Leave it out where there is to be no end.")
+        raise UsageError(message, hint="Take 366 days at most, or leave it out where there is to be no end.")
     return timedelta(milliseconds=ms)
 
 

@@ -103,8 +103,7 @@ class ScheduleFields:
         except UsageError as error:
             bare = text.strip().lstrip("-").replace(".", "", 1).isdecimal()
             why = "a bare number has no unit" if bare else "that is not a duration"
-            hint = "Take 366 days at most." if isinstance(error.__cause__, OverflowError) else error.hint
-            raise build_refusal(self.subject, key, value, why, hint=hint) from error
+            raise build_refusal(self.subject, key, value, why, hint=error.hint) from error
 
     def _instant(self, key: str, text: str) -> datetime:
         self._check_zone()

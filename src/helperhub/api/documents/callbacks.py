@@ -67,7 +67,7 @@ class CallbackList(Document):
 class CallbackReplayedDocument(Document):
     """A callback that is sent once more."""
 
-    id: str
+    id: str = Field(examples=["0q2v8d3n4h5j6k7m8n9p0q"])
     """The new callback."""
     replay_of: str
     """The one before."""

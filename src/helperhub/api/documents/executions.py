@@ -91,7 +91,7 @@ class ProgressDocument(Document):
     """How much is done, in the helper's own unit."""
     total: float | None = None
     """How much there is."""
-    text: str = ""
+    text: str = Field(default="", examples=["half of it"])
     """What is going on."""
 
 
@@ -147,7 +147,7 @@ class CancelledDocument(Document):
 class ReplayedDocument(Document):
     """An execution that was put back."""
 
-    id: str
+    id: str = Field(examples=["0q2v8d3n4h5j6k7m8n9p0q"])
     """The new execution."""
     replay_of: str
     """The one that it repeats."""

@@ -82,7 +82,7 @@ class NewSecretDocument(WebhookDocument):
 class DeletedWebhookDocument(Document):
     """A webhook that is no more."""
 
-    id: str
+    id: str = Field(examples=["shop-orders"])
     """The webhook's id."""
     deleted: Literal[True]
     """Its next message is refused."""
