@@ -71,4 +71,4 @@ def test_up_serves_the_api_its_description_and_metrics(run: Run, start_up: Start
         assert len(ask(f"{hub}/docs/swagger-ui-bundle.js")[1]) > 500_000
         status, metrics = ask(f"{hub}/metrics", key)
         assert status == 200
-        assert b"helperhub_redis_up 1.0" in metrics
+        assert b'helperhub_redis_up{shard="0"} 1.0' in metrics

@@ -15,7 +15,7 @@ from helperhub.model.helper import RESERVED_NAMES, HelperSpec
 HELPER_KEYS = {
     *("name", "helper", "instance", "enabled", "queue", "priority", "schedule", "schedules", "next_due_at"),
     *("expires_after", "max_attempts", "time_limit", "overlap", "limits", "paused", "pause_reason", "payload"),
-    *("description", "plugin", "plugin_version", "override"),
+    *("description", "plugin", "plugin_version", "override", "callback"),
 }
 
 

@@ -123,7 +123,8 @@ def test_execution_is_shown_with_errors_progress_and_log(serve: Serve) -> None:
     id_ = api.hub.enqueue("talker")
     api.hub.wait(id_, timeout=SOON)
     deadline = time.monotonic() + 10
-    while not api.hub.executions.log(id_) and time.monotonic() < deadline:
+    reports = api.hub.executions
+    while not (reports.log(id_) and reports.progress(id_)) and time.monotonic() < deadline:
         threading.Event().wait(0.02)  # reports are written once a second
 
     shown = api.client.get(f"{PATH}/{id_}").json()

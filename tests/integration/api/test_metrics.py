@@ -14,8 +14,9 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.api.conftest import SOON, Api, Serve, broken, build_http, echo, serving
 
-from helperhub import RetryPolicy, helper
+from helperhub import Every, RetryPolicy, helper
 from helperhub.model.access import Scope
+from helperhub.services.helper_updates import HelperUpdate
 from helperhub.store import keys as keys_module
 from helperhub.store.times import STEPS_MS
 from helperhub.telemetry.metrics import METRICS
@@ -101,6 +102,8 @@ def test_script_and_reader_have_the_same_steps() -> None:
 
 
 def test_depths_pauses_and_lateness_are_gauges(api: Api) -> None:
+    # What it declares is due once a day: at most hours that is beyond the look-ahead.
+    api.hub.helpers.update("echo", HelperUpdate(schedules={"": Every(timedelta(minutes=30))}))
     for _ in range(3):
         api.hub.enqueue("echo")
     api.hub.enqueue("echo", delay=timedelta(hours=1))

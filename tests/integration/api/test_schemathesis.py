@@ -20,6 +20,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 SETTINGS = {"HELPERHUB_WEB__RATE": "10000000", "HELPERHUB_WEB__FAILURES": "10000000"}
 
 
+@pytest.mark.fuzz
 @pytest.mark.timeout(90)
 def test_few_examples_of_every_operation_find_nothing(serve: Serve, tmp_path: Path) -> None:
     ask(serve, tmp_path, examples=5, seed=1, within_s=80)

@@ -32,6 +32,11 @@ def broker(hub: Hub) -> dramatiq.Broker:
     return hub.broker
 
 
+def own_actors(broker: dramatiq.Broker) -> set[str]:
+    """Return the declared actors but for the hub's own helpers."""
+    return {name for name in broker.get_declared_actors() if not name.startswith("helperhub.")}
+
+
 @pytest.fixture
 def worker(broker: dramatiq.Broker) -> Iterator[dramatiq.Worker]:
     """A worker that runs while the test does."""
