@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from helperhub.broker.running import check_payload
-from helperhub.errors import NotFound, TooLarge, UsageError
+from helperhub.errors import InvalidPayload, NotFound, TooLarge, UsageError
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
 from helperhub.plugins.declaration import Helper
@@ -18,6 +18,7 @@ from helperhub.services.executions import ExecutionFilter, Executions
 from helperhub.store.body import Envelope, to_json
 from helperhub.store.record import Record
 from helperhub.store.scripts import Scripts
+from helperhub.trust.redaction import MASK
 
 _BATCH = 500
 #: Dead letters that are looked at to group them.
@@ -156,7 +157,8 @@ class DeadLetters:
 
         Raises:
             NotFound: It isn't a dead letter.
-            InvalidPayload: The payload isn't JSON, or doesn't fit the helper's model where that is known here.
+            InvalidPayload: The payload isn't JSON, doesn't fit the helper's model where that is known here, or
+                has the mask that stands for a secret.
             TooLarge: It is.
             Conflict: It was replayed before.
             UntrustedRecord: Nobody with a key wrote the dead letter.
@@ -165,7 +167,11 @@ class DeadLetters:
         local = self.local_helper(split_key(letter.helper)[0])
         if local is not None:
             check_payload(local, payload)
-        size = len(to_json(payload, what="The payload"))
+        written = to_json(payload, what="The payload")
+        if MASK.encode() in written:
+            message = f"The payload still says {MASK}: it was taken from what is shown to people, without its secrets."
+            raise InvalidPayload(message, hint="Put in the secret itself, or replay it as it is.")
+        size = len(written)
         if size > self.max_payload:
             message = f"The payload has {size} bytes, {self.max_payload} are allowed."
             raise TooLarge(message, hint="Store it elsewhere and send its place, or raise HELPERHUB_MAX_PAYLOAD.")

@@ -115,6 +115,18 @@ def test_many_are_replayed_by_their_ids(serve: Serve) -> None:
         api.hub.wait(row["id"], timeout=SOON)
 
 
+def test_payload_whose_secrets_were_taken_out_isnt_put_back(serve: Serve) -> None:
+    api = serve(worker=True)
+    dead = api.hub.enqueue("broken", {"password": "x"})
+    api.hub.wait(dead, timeout=SOON)
+
+    answer = api.client.post(f"/api/v1/dead-letters/{dead}/edit", json={"payload": {"password": "[redacted]"}})
+
+    assert answer.status_code == 422
+    assert "still says [redacted]" in answer.json()["detail"]
+    assert api.hub.dead_letters.get(dead).id == dead
+
+
 def test_edited_payload_is_signed_and_run(serve: Serve) -> None:
     api = serve([picky], worker=True)
     (id_,) = give_up(api, "picky", *orders(-1))
