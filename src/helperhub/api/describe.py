@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse
 from fastapi.security import HTTPBearer
 
 from helperhub.api.access import PUBLIC, SCOPE, build_router, needs, problem_shape
+from helperhub.api.idempotency import HEADER
 from helperhub.api.problems import Problem, ValidationProblem
 from helperhub.api.words import JSON_VALUE
 
@@ -60,8 +61,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         answers = operation["responses"]
         if "requestBody" in operation:
             answers.setdefault("400", problem_shape(400))
-        if any(one["name"] == "cursor" for one in operation.get("parameters", ())):
+        names = {one["name"] for one in operation.get("parameters", ())}
+        if "cursor" in names:
             answers.setdefault("404", problem_shape(404))
+        if HEADER in names:
+            answers.setdefault("409", problem_shape(409))
     return found
 
 

@@ -77,8 +77,8 @@ class Once:
         caller = getattr(request.state, "caller", None)
         if key is None or caller is None or request.method != "POST" or not request.url.path.startswith(self._prefix):
             return
-        if not 1 <= len(key) <= _MOST:
-            message = f"An Idempotency-Key has 1 to {_MOST} characters."
+        if not 1 <= len(key) <= _MOST or not (key.isascii() and key.isprintable()):
+            message = f"An Idempotency-Key has 1 to {_MOST} printable ASCII characters."
             raise UsageError(message)
         extra = request.scope["route"].openapi_extra or {}
         asked = request.headers.get("content-type", "").encode() + b"\0" + request.url.query.encode() + b"\0"
@@ -153,7 +153,7 @@ async def _on_replayed(request: Request, error: Exception) -> Response:
 def _answer(found: KeptAnswer, fingerprint: str) -> Response:
     if found.fingerprint != fingerprint:
         detail = "Another request was sent under this Idempotency-Key."
-        return problems.answer(422, detail, code="key_reused", hint="Take a new key for each thing that you want.")
+        return problems.answer(409, detail, code="key_reused", hint="Take a new key for each thing that you want.")
     if found.status is None:
         message = "The first request under this Idempotency-Key is still under way."
         raise Conflict(message, hint="Send it again in a moment.")

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from fastapi import Header
 from pydantic import BeforeValidator, Field
+
+from helperhub.model.callback_url import MAX_URL
 
 _ZONE = {"enum": [None, "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]}
 _SPAN = r"[1-9][0-9]{0,3}(ms|s|m|h|d)"
 _LONG_SPAN = r"[1-9][0-9]?(s|m|h|d)"
+_PER_TIME = "[1-9][0-9]{0,3}/(([1-9][0-9]?)?(s|m|h)|([1-9]|[12][0-9])?d)"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
 _DATE = r"20[2-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _TIME = rf"{_DATE}T{_CLOCK}(\.[0-9]{{1,6}})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9])"
@@ -40,11 +44,33 @@ def _in_words(pattern: str, most: int) -> Any:
 Moment = Annotated[str, _in_words(_TIME, 40)]
 #: A number with a unit; several may follow each other.
 Duration = Annotated[str, _in_words(f"({_SPAN}){{1,2}}", 500)]
+#: So many in a time.
+PerTime = Annotated[str, _in_words(_PER_TIME, 40)]
+_PLACE = r"[0-9]{1,14}(\.[0-9]{1,20}\.-?[0-9]{1,6}\.[A-Za-z0-9_.~%-]{1,100})?"
+#: The id of an event: a place in each shard of the hub.
+EventId = Annotated[str, _in_words(f"{_PLACE}(,{_PLACE}){{0,63}}", 8000)]
+#: So long the server may be asked to hold an answer back: up to 60 s.
+Patience = Annotated[str, _in_words(r"0s|([1-9]|[1-5][0-9]|60)s|[1-9][0-9]{0,3}ms|1m", 40)]
+_HOST = r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z]{2,12}){0,3}(:[1-9][0-9]{0,3})?"
+_URL = rf"https?://{_HOST}(/[A-Za-z0-9._~-]{{0,40}}){{0,4}}(\?[A-Za-z0-9._~=&-]{{0,80}})?"
+#: What may be called back; names and addresses that the schema doesn't show are read as well.
+CallbackTarget = Annotated[str, _in_words(_URL, MAX_URL)]
+#: The same, or the empty text for none.
+CallbackChange = Annotated[str, _in_words(f"({_URL})?", MAX_URL)]
+#: The header under which a request that comes again starts nothing new.
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[!-~]([ -~]*[!-~])?$")]
+#: The name of a helper or queue, as lists show it.
+NameOf = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": "^[!-~]([ -~]*[!-~])?$"})]
 #: Words for people: printable, none at the ends but letters and signs.
 Label = Annotated[str, Field(min_length=1, max_length=80, json_schema_extra={"pattern": r"^[!-~]([ -~]*[!-~])?$"})]
 
 
-def _refuse_stand_ins(value: Any) -> Any:
+def refuse_stand_ins(value: Any) -> Any:
+    """Return what may be a whole number.
+
+    Raises:
+        ValueError: It is a text or a switch, which pydantic would take for one.
+    """
     if isinstance(value, bool | str):
         message = "Input should be a whole number"
         raise ValueError(message)  # noqa: TRY004 - pydantic's way
@@ -52,9 +78,9 @@ def _refuse_stand_ins(value: Any) -> Any:
 
 
 #: A whole number; neither a text nor true stands for one.
-Whole = Annotated[int, BeforeValidator(_refuse_stand_ins)]
+Whole = Annotated[int, BeforeValidator(refuse_stand_ins)]
 #: 1 (first) to 5.
-Priority = Annotated[int, Field(ge=1, le=5), BeforeValidator(_refuse_stand_ins)]
+Priority = Annotated[int, Field(ge=1, le=5), BeforeValidator(refuse_stand_ins)]
 #: True or false, and nothing that might stand for them.
 Switch = Annotated[bool, Field(strict=True)]
 _PLANNED = {"pattern": "^[a-z]+.*@20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3])([0-5][0-9]){2}Z$"}
@@ -95,7 +121,7 @@ SCHEDULES: dict[str, Any] = {
     "maxProperties": 20,
 }
 _COUNT = {"type": ["integer", "null"], "minimum": 1, "maximum": 1_000_000}
-_RATE = {"anyOf": [_shown("[1-9][0-9]{0,3}/(([1-9][0-9]?)?(s|m|h)|([1-9]|[12][0-9])?d)", "100/m"), {"type": "null"}]}
+_RATE = {"anyOf": [_shown(_PER_TIME, "100/m"), {"type": "null"}]}
 #: Limits by name; null is no limit.
 LIMITS: dict[str, Any] = {
     "type": "object",

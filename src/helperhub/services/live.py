@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from helperhub.errors import StoreError, UsageError
+from helperhub.errors import Conflict, StoreError
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Execution, Status
 from helperhub.model.instant import epoch_ms
@@ -84,11 +84,12 @@ class Live:
 
         Raises:
             UsageError: It is no event's id.
+            Conflict: It is of a hub with another number of shards.
         """
         places = tuple(read_place(word) for word in text.split(","))
         if len(places) != len(self._tails):
             message = f"'{text[:80]}' is of a hub with {len(places)} shards; this one has {len(self._tails)}."
-            raise UsageError(message, hint="Begin without the id of an event.")
+            raise Conflict(message, hint="Begin without the id of an event.")
         return places
 
     def is_complete_since(self, places: Places, now: Places) -> bool:

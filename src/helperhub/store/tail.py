@@ -8,6 +8,7 @@ finds again: that makes a place in it something to resume from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ _COUNT = 200
 #: An entry's id, and the ids in it.
 _Entry = tuple[tuple[int, int], list[str]]
 _MOST = 20_000
+#: As `Place.__str__` writes it; numbers that Redis's 64 bits and a calendar hold.
+_PLACE = re.compile(r"([0-9]{1,14})(?:\.([0-9]{1,20})\.(-?[0-9]{1,6})\.(.{1,2000}))?")
 
 
 class Place(NamedTuple):
@@ -55,15 +58,12 @@ def read_place(text: str) -> Place:
     Raises:
         UsageError: It names none.
     """
-    ms, *rest = text.split(".", 3)
-    try:
-        if not rest:
-            return Place(int(ms))
-        number, rank, stream = rest
-        return Place(int(ms), unquote(stream), int(number), int(rank))
-    except ValueError as error:
+    found = _PLACE.fullmatch(text)
+    if found is None:
         message = f"'{text[:80]}' is no place among the events."
-        raise UsageError(message, hint="Send the id of the last event as it stands.") from error
+        raise UsageError(message, hint="Send the id of the last event as it stands.")
+    ms, number, rank, stream = found.groups()
+    return Place(int(ms)) if stream is None else Place(int(ms), unquote(stream), int(number), int(rank))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,16 @@ def test_another_request_under_the_same_key_is_refused(api: Api) -> None:
 
     answer = api.client.post("/api/v1/helpers/echo/disable", json={"reason": "two"}, headers=head)
 
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert answer.json()["code"] == "key_reused"
+
+
+def test_key_that_isnt_printable_ascii_is_refused(api: Api) -> None:
+    for key in (b"", b"\xe9", b"x" * 256):
+        answer = api.client.post("/api/v1/helpers/echo/disable", headers=[(b"Idempotency-Key", key)])
+
+        assert answer.status_code == 400
+        assert "Idempotency-Key" in answer.json()["detail"]
 
 
 def test_callers_and_paths_dont_meet_under_one_key(api: Api) -> None:

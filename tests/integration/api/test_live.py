@@ -306,12 +306,35 @@ def test_place_that_is_too_long_ago_is_a_gap(serve: Serve) -> None:
     assert ear.names()[0] == execution_id
 
 
-@pytest.mark.parametrize("text", ["yesterday", "1.2", "1,2", "1.x.0.default%3As"])
+@pytest.mark.parametrize("text", ["yesterday", "1.2", "1,x", "-1", "1_0", "1.x.0.default%3As"])
 def test_id_that_is_none_is_refused(api: Api, text: str) -> None:
     answer = api.client.get("/api/v1/events", headers={"Last-Event-ID": text})
 
     assert answer.status_code == 400
     assert answer.json()["hint"]
+
+
+def test_id_of_a_hub_with_other_shards_is_a_conflict(api: Api) -> None:
+    answer = api.client.get("/api/v1/events", headers={"Last-Event-ID": "1,2"})
+
+    assert answer.status_code == 409
+    assert answer.json()["hint"]
+
+
+def test_listening_for_a_while_ends_by_itself(api: Api) -> None:
+    answer = api.client.get("/api/v1/events", params={"for": "200ms"})
+
+    assert answer.status_code == 200
+    assert "event: ready" in answer.text
+    assert 0.2 <= answer.elapsed.total_seconds() < 5
+
+
+@pytest.mark.parametrize("text", ["soon", "5", ""])
+def test_while_that_is_none_is_refused(api: Api, text: str) -> None:
+    answer = api.client.get("/api/v1/events", params={"for": text})
+
+    assert answer.status_code == 400
+    assert "for: " in answer.json()["detail"]
 
 
 def test_silence_has_heartbeats_with_a_place_to_resume_from(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

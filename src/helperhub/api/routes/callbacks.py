@@ -10,6 +10,7 @@ from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Limit, as_json
 from helperhub.api.bodies import read_time
 from helperhub.api.documents.callbacks import CallbackList, CallbackReplayedDocument
+from helperhub.api.words import Moment
 from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -28,8 +29,8 @@ def build_callback_routes(hub: Hub) -> APIRouter:
             str | None, Query(max_length=300, description="Of this execution.", examples=["0q2v8d3n4h5j6k7m8n9p0q"])
         ] = None,
         status: Annotated[list[Status], Query(description="In this state; may be repeated.")] = [],  # noqa: B006 - copied
-        since: Annotated[str | None, Query(max_length=40, description="Ended at or after, RFC 3339.")] = None,
-        until: Annotated[str | None, Query(max_length=40, description="Ended at or before, RFC 3339.")] = None,
+        since: Annotated[Moment | None, Query(description="Ended at or after, RFC 3339.")] = None,
+        until: Annotated[Moment | None, Query(description="Ended at or before, RFC 3339.")] = None,
         limit: Limit = 50,
     ) -> Response:
         """What was told to whom and what was answered, newest first; `until` leads further back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor
@@ -17,6 +17,7 @@ from helperhub.api.documents.dead_letters import (
 )
 from helperhub.api.documents.executions import ExecutionDocument, ReplayedDocument, ReplayedList
 from helperhub.api.routes.executions import Helper, Id, Ids, ReplayBody, replayed, seen
+from helperhub.api.words import PerTime, Switch, refuse_stand_ins
 from helperhub.errors import NotFound, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -27,17 +28,36 @@ from helperhub.services.mass_replay import MOST_FIRST_ONES, REPLAY_HELPER, MassR
 
 _FINGERPRINT = "The fingerprint of a cause, as `/dead-letters/groups` has it."
 Cause = Annotated[str | None, Query(max_length=64, description=_FINGERPRINT, examples=["5f2c81d09ab3e644"])]
+#: As `Matching.check`.
+_NAMED: list[Any] = [
+    {"properties": {"helper": {"type": "string"}}, "required": ["helper"]},
+    {"properties": {"cause": {"type": "string"}}, "required": ["cause"]},
+    {"properties": {"all": {"const": True}}, "required": ["all"]},
+]
+_NULL = {"type": "null"}
+_ONLY_IDS: dict[str, Any] = {
+    "properties": {"ids": {"type": "array"}, "helper": _NULL, "cause": _NULL, "all": {"const": False}},
+    "required": ["ids"],
+}
+_NO_IDS: dict[str, Any] = {"properties": {"ids": _NULL}, "anyOf": _NAMED}
 _READ, _RUN, _MANAGE = Scope.READ, Scope.RUN, Scope.MANAGE
+
+
+FirstOnes = Annotated[int, Field(ge=1, le=MOST_FIRST_ONES), BeforeValidator(refuse_stand_ins)]
 
 
 class Matching(BaseModel):
     """Which dead letters, by what they have in common."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"anyOf": _NAMED})
 
-    helper: str | None = Field(default=None, max_length=200, examples=["weather"], description="With its instances.")
-    cause: str | None = Field(default=None, max_length=64, examples=["5f2c81d09ab3e644"], description=_FINGERPRINT)
-    all: bool = Field(default=False, description="Without helper and cause: all there are.")
+    helper: str | None = Field(
+        default=None, min_length=1, max_length=200, examples=["weather"], description="With its instances."
+    )
+    cause: str | None = Field(
+        default=None, min_length=1, max_length=64, examples=["5f2c81d09ab3e644"], description=_FINGERPRINT
+    )
+    all: Switch = Field(default=False, description="Without helper and cause: all there are.")
 
     def check(self) -> None:
         """Refuse what names nothing: a body that was forgotten must not mean all.
@@ -53,17 +73,17 @@ class Matching(BaseModel):
 class ReplayMatchingBody(Matching):
     """Which dead letters to put back, and how fast."""
 
-    rate: str | None = Field(default=None, max_length=40, examples=["10/s"], description="null: as fast as it goes.")
-    stop_after_failures: int | None = Field(
+    rate: PerTime | None = Field(default=None, examples=["10/s"], description="null: as fast as it goes.")
+    stop_after_failures: FirstOnes | None = Field(
         default=None,
-        ge=1,
-        le=MOST_FIRST_ONES,
         description="Put so many back first, and no more if all of them fail again in the same way.",
     )
 
 
 class DeleteBody(Matching):
     """Which dead letters to delete: these ids, or all that match."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"oneOf": [_ONLY_IDS, _NO_IDS]})
 
     ids: Ids | None = None
 

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +26,7 @@ from helperhub.api.documents.executions import (
     ReplayedList,
     StartedList,
 )
+from helperhub.api.words import IdempotencyKey, Moment, Patience
 from helperhub.errors import NotFound, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -77,8 +78,8 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
         helper: Helper = None,
         status: Annotated[list[Status], Query(description="Only in these states; may be repeated.")] = [],  # noqa: B006 - FastAPI copies it
         queue: Annotated[str | None, Query(max_length=200, description="Only of this queue.")] = None,
-        since: Annotated[str | None, Query(max_length=40, description="Finished at or after, RFC 3339.")] = None,
-        until: Annotated[str | None, Query(max_length=40, description="Finished at or before, RFC 3339.")] = None,
+        since: Annotated[Moment | None, Query(description="Finished at or after, RFC 3339.")] = None,
+        until: Annotated[Moment | None, Query(description="Finished at or before, RFC 3339.")] = None,
         metadata: Annotated[
             list[str], Query(max_length=20, description="`name=value`; may be repeated.", examples=["app=shop"])
         ] = [],  # noqa: B006 - as above
@@ -102,7 +103,7 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
     def start_many(
         caller: Caller,
         body: Annotated[BatchBody, Body()],
-        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Start up to 1,000 executions: in one round trip to Redis if no item has options beside its payload.
 
@@ -160,9 +161,7 @@ def _add_looks(routes: APIRouter, hub: Hub) -> None:
         request: Request,
         caller: Caller,
         id: Id,  # noqa: A002 - as above
-        timeout: Annotated[
-            str, Query(max_length=40, description="At most so long, up to 60s.", examples=["30s"])
-        ] = "30s",
+        timeout: Annotated[Patience, Query(description="At most so long, up to 60s.", examples=["30s"])] = "30s",
     ) -> Response:
         """Answer once it is over, or as it stands after `timeout`: then ask again."""
         longest = read_duration(timeout, "timeout") or timedelta(0)

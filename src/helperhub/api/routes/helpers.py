@@ -19,11 +19,23 @@ from helperhub.api.documents.helpers import (
     HelperPreviewDocument,
     StartedDocument,
 )
-from helperhub.api.words import LIMITS, SCHEDULE, SCHEDULES, Duration, Moment, OwnId, Priority, Switch, Whole
+from helperhub.api.words import (
+    LIMITS,
+    SCHEDULE,
+    SCHEDULES,
+    CallbackChange,
+    CallbackTarget,
+    Duration,
+    IdempotencyKey,
+    Moment,
+    OwnId,
+    Priority,
+    Switch,
+    Whole,
+)
 from helperhub.errors import NotFound, Outdated, StoreUnavailable, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
-from helperhub.model.callback_url import MAX_URL
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import split_key
 from helperhub.model.identity import ExecutionId
@@ -78,8 +90,8 @@ class HelperUpdateBody(Reason):
     expires_after: Duration | None = Field(default=None, description="A duration.", examples=["30m"])
     enabled: Switch | None = None
     payload: Any = Field(default=None, description="For scheduled executions; null is a payload too.")
-    callback: str | None = Field(
-        default=None, max_length=MAX_URL, description='URL that is told of each end; `""` is none.', examples=[_EXAMPLE]
+    callback: CallbackChange | None = Field(
+        default=None, description='URL that is told of each end; `""` is none.', examples=[_EXAMPLE]
     )
     limits: Annotated[dict[str, Whole | str | None], WithJsonSchema(LIMITS)] = Field(
         default={}, description="concurrency, rate and the like; null is no limit.", examples=[{"rate": "100/m"}]
@@ -106,7 +118,7 @@ class RunBody(BaseModel):
         default=None, min_length=1, max_length=255, description="Of executions with one key there is one at a time."
     )
     unique_for: Duration | None = Field(default=None, examples=["1h"])
-    callback: str | None = Field(default=None, max_length=MAX_URL, description=_CALLBACK, examples=[_EXAMPLE])
+    callback: CallbackTarget | None = Field(default=None, description=_CALLBACK, examples=[_EXAMPLE])
 
 
 def build_helper_routes(hub: Hub) -> APIRouter:
@@ -186,7 +198,7 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         caller: Caller,
         name: Name,
         body: Annotated[RunBody, Body()] = RunBody(),  # noqa: B008 - as above
-        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Start an execution, now or later. With `Idempotency-Key`, the same request again starts nothing new."""
         return as_json(start(hub, caller, name, body, idempotency_key), 202)

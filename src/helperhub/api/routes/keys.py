@@ -12,7 +12,7 @@ from helperhub.api.access import build_router, needs
 from helperhub.api.answers import as_json
 from helperhub.api.bodies import read_duration
 from helperhub.api.documents.keys import KeyList, NewKeyDocument, RevokedDocument
-from helperhub.api.words import Duration, Label
+from helperhub.api.words import Duration, Label, NameOf
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.api_keys import DEFAULT_OVERLAP, KeyWish
@@ -28,8 +28,8 @@ class KeyBody(BaseModel):
 
     name: Label = Field(examples=["build server"], description="A word for people.")
     scopes: list[Scope] = Field(min_length=1, examples=[["run"]], description="What it may do.")
-    helpers: list[str] = Field(default=[], max_length=100, examples=[["weather"]], description="Only these.")
-    queues: list[str] = Field(default=[], max_length=100, description="Only these.")
+    helpers: list[NameOf] = Field(default=[], max_length=100, examples=[["weather"]], description="Only these.")
+    queues: list[NameOf] = Field(default=[], max_length=100, description="Only these.")
     expires_in: Duration | None = Field(default="90d", examples=["90d"], description="A duration; null means never.")
 
 

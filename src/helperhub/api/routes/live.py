@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -13,7 +16,9 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from helperhub.api.access import Caller, build_router, needs
+from helperhub.api.bodies import read_duration
 from helperhub.api.broadcast import Broadcast, Listener
+from helperhub.api.words import Duration, EventId
 from helperhub.errors import StoreError, Unauthenticated
 from helperhub.hub import Hub
 from helperhub.model.access import Principal
@@ -64,7 +69,7 @@ class Wish:
 def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
     """Return the routes under ``/events``."""
     routes = build_router("/events", "events")
-    given = needs(AccessScope.READ, errors=(400,))
+    given = needs(AccessScope.READ, errors=(400, 409))
     given["responses"][200] = {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}}}
 
     @routes.get("", summary="Listen to outcomes", response_class=Response, **given)
@@ -75,8 +80,12 @@ def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
         queue: Annotated[str | None, Query(max_length=200, description="Only of this queue.")] = None,
         status: Annotated[list[Status] | None, Query(description="Only those that ended so.")] = None,
         payload: Annotated[bool, Query(description="With what executions were given.")] = False,  # noqa: FBT002 - a query's member
+        span: Annotated[
+            Duration | None,
+            Query(alias="for", description="End after so long; without it, never.", examples=["10m"]),
+        ] = None,
         last_event_id: Annotated[
-            str | None, Header(max_length=2000, description="The id of the last event: what came after it follows.")
+            EventId | None, Header(description="The id of the last event: what came after it follows.")
         ] = None,
     ) -> Response:
         """Each execution's end as it is recorded: event `execution`, its data the execution's document.
@@ -84,8 +93,9 @@ def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
         `ready` comes first. Every event has an id: a client that sends the last one as `Last-Event-ID`, as browsers
         do by themselves, gets what ended meanwhile, up to an hour back, without a gap and without repeats. Where
         that can't be had, or the client took its events too slowly, `gap` says so; the list of executions has what
-        is missing. A comment comes every 15 s.
+        is missing. A comment comes every 15 s. It goes on until the client ends it, or `for` is over.
         """
+        longest = read_duration(span, "for")
         since = broadcast.live.parse(last_event_id) if last_event_id else None
         wish = Wish(caller, helper, queue, frozenset(status or ()), payload)
         key = request.headers.get("authorization", "").partition(" ")[2].strip()
@@ -100,7 +110,7 @@ def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
 
         # Before the answer begins: a Redis that is away is a 503, not a stream that ends.
         await run_in_threadpool(broadcast.live.now)
-        return EventStream(broadcast, wish, since, is_welcome)
+        return EventStream(broadcast, wish, since, is_welcome, longest)
 
     return routes
 
@@ -110,14 +120,17 @@ class EventStream(Response):
 
     media_type = _MEDIA_TYPE
 
-    def __init__(self, broadcast: Broadcast, wish: Wish, since: Places | None, is_welcome: Check) -> None:
-        """Tell what ``wish`` wants, from ``since`` on, as long as the listener is welcome."""
+    def __init__(
+        self, broadcast: Broadcast, wish: Wish, since: Places | None, is_welcome: Check, longest: timedelta | None
+    ) -> None:
+        """Tell what ``wish`` wants, from ``since`` on, as long as the listener is welcome, ``longest`` at most."""
         super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
         del self.headers["content-length"]
         self._broadcast = broadcast
         self._wish = wish
         self._since = since
         self._is_welcome = is_welcome
+        self._ends_at = math.inf if longest is None else time.monotonic() + longest.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the client goes, the server stops, or the client is too slow."""
@@ -145,8 +158,8 @@ class EventStream(Response):
         else:
             async for part in self._tell_past(self._since, listener):
                 yield part
-        while True:
-            outcomes = await listener.next(HEARTBEAT_S)
+        while (left := self._ends_at - time.monotonic()) > 0:
+            outcomes = await listener.next(min(HEARTBEAT_S, left))
             if outcomes:
                 yield self._write(outcomes)
             elif listener.is_cut:

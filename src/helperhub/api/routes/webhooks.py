@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,12 +18,15 @@ from helperhub.api.documents.webhooks import (
     WebhookDocument,
     WebhookList,
 )
+from helperhub.api.words import Duration, Label, Switch, Whole
 from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.services.webhooks import DEFAULT_OVERLAP, WebhookWish, unknown_webhook
 
 Id = Annotated[str, Path(description="The webhook's id.", examples=["3f9aK2mPq8Zx"], max_length=40)]
+#: The most is what the setting is by default.
+_SIZE: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 64, "maximum": 262_144}, {"type": "null"}]}
 _READ, _MANAGE = Scope.READ, Scope.MANAGE
 
 
@@ -33,9 +36,13 @@ class WebhookBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     helper: str = Field(min_length=1, max_length=200, examples=["weather"], description="`helper[/instance]`.")
-    name: str = Field(min_length=1, max_length=80, examples=["shop orders"], description="A word for people.")
-    signed: bool = Field(default=False, description="Take signed messages only (Standard Webhooks).")
-    max_body: int | None = Field(default=None, ge=1, description="Largest body, bytes; null: the largest payload.")
+    name: Label = Field(examples=["shop orders"], description="A word for people.")
+    signed: Switch = Field(default=False, description="Take signed messages only (Standard Webhooks).")
+    max_body: Whole | None = Field(
+        default=None,
+        description="Largest body, bytes; null: the largest payload, HELPERHUB_MAX_PAYLOAD, which is also the most.",
+        json_schema_extra=_SIZE,
+    )
 
 
 class OverlapBody(BaseModel):
@@ -43,7 +50,9 @@ class OverlapBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    overlap: str | None = Field(default=None, examples=["1d"], description="How long the old one goes on; null: 1d.")
+    overlap: Duration | None = Field(
+        default=None, examples=["1d"], description="How long the old one goes on; null: 1d."
+    )
 
 
 def build_webhook_routes(hub: Hub) -> APIRouter:
