@@ -7,7 +7,7 @@ import hashlib
 from helperhub.model.access import Principal
 
 
-def narrowed_run(caller: Principal, what: str, own_id: str | None, idempotency_key: str | None) -> str | None:
+def id_of_request(caller: Principal, what: str, own_id: str | None, idempotency_key: str | None) -> str | None:
     """Return the id that an execution gets, or None for a fresh one.
 
     One that follows from an ``Idempotency-Key`` (the IETF draft of that name) is the same whenever that caller

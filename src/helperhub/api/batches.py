@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from helperhub.api.asked import narrowed_run
+from helperhub.api.asked import id_of_request
 from helperhub.api.bodies import read_duration, read_time
 from helperhub.api.routes.helpers import RunBody, check_sees
 from helperhub.errors import HelperHubError
@@ -84,7 +84,7 @@ def _options_of(caller: Principal, body: BatchBody, place: int, idempotency_key:
         delay=read_duration(item.delay, "delay"),
         at=read_time(item.at),
         priority=item.priority,
-        id=narrowed_run(caller, f"{item.helper}\0{place}", item.id, idempotency_key),
+        id=id_of_request(caller, f"{item.helper}\0{place}", item.id, idempotency_key),
         expires_after=read_duration(item.expires_after, "expires_after"),
         metadata={**body.metadata, **item.metadata},
         trigger=Trigger.MANUAL,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Cursor, DryRun, Limit, as_json, etag_of, read_name_cursor, write_cursor
-from helperhub.api.asked import narrowed_run
+from helperhub.api.asked import id_of_request
 from helperhub.api.bodies import Reason, read_duration, read_limits, read_schedule, read_schedules, read_time
 from helperhub.api.documents.helpers import (
     HelperChangeDocument,
@@ -254,7 +254,7 @@ def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key
         delay=read_duration(body.delay, "delay"),
         at=read_time(body.at),
         priority=body.priority,
-        id=narrowed_run(caller, name, body.id, idempotency_key),
+        id=id_of_request(caller, name, body.id, idempotency_key),
         expires_after=read_duration(body.expires_after, "expires_after"),
         metadata=body.metadata,
         trigger=Trigger.MANUAL,
