@@ -44,11 +44,13 @@ def _in_words(pattern: str, most: int) -> Any:
 Moment = Annotated[str, _in_words(_TIME, 40)]
 #: A number with a unit; several may follow each other.
 Duration = Annotated[str, _in_words(f"({_SPAN}){{1,2}}", 500)]
+#: One of an execution's metadata.
+Pair = Annotated[str, Field(json_schema_extra={"pattern": "^[^=]+="})]
 #: So many in a time.
 PerTime = Annotated[str, _in_words(_PER_TIME, 40)]
 _PLACE = r"[0-9]{1,14}(\.[0-9]{1,20}\.-?[0-9]{1,6}\.[A-Za-z0-9_.~%-]{1,100})?"
-#: The id of an event: a place in each shard of the hub.
-EventId = Annotated[str, _in_words(f"{_PLACE}(,{_PLACE}){{0,63}}", 8000)]
+#: The id of an event: a place in each shard of the hub; the empty text is none.
+EventId = Annotated[str, _in_words(f"({_PLACE}(,{_PLACE}){{0,63}})?", 8000)]
 #: So long the server may be asked to hold an answer back: up to 60 s.
 Patience = Annotated[str, _in_words(r"0s|([1-9]|[1-5][0-9]|60)s|[1-9][0-9]{0,3}ms|1m", 40)]
 _HOST = r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z]{2,12}){0,3}(:[1-9][0-9]{0,3})?"

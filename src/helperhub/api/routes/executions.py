@@ -26,7 +26,7 @@ from helperhub.api.documents.executions import (
     ReplayedList,
     StartedList,
 )
-from helperhub.api.words import IdempotencyKey, Moment, Patience
+from helperhub.api.words import IdempotencyKey, Moment, Pair, Patience
 from helperhub.errors import NotFound, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -81,7 +81,7 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
         since: Annotated[Moment | None, Query(description="Finished at or after, RFC 3339.")] = None,
         until: Annotated[Moment | None, Query(description="Finished at or before, RFC 3339.")] = None,
         metadata: Annotated[
-            list[str], Query(max_length=20, description="`name=value`; may be repeated.", examples=["app=shop"])
+            list[Pair], Query(max_length=20, description="`name=value`; may be repeated.", examples=["app=shop"])
         ] = [],  # noqa: B006 - as above
         limit: Limit = 50,
         cursor: Cursor = None,

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -33,6 +33,17 @@ HEARTBEAT_S = 15.0
 _RETRY_MS = 2000
 _MEDIA_TYPE = "text/event-stream"
 _EXAMPLE = 'id: 1764150000123.0.0.default%3As\nevent: execution\ndata: {"id": "weather@20261123T083000Z", ...}\n\n'
+#: One event by its fields, as OpenAPI 3.1 tells of streams.
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["ready", "execution", "gap"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer", "description": "ms."},
+    },
+    "required": ["event", "id", "data"],
+}
 _log = logging.getLogger("helperhub.api")
 Check = Callable[[], Awaitable[bool]]
 
@@ -70,7 +81,10 @@ def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
     """Return the routes under ``/events``."""
     routes = build_router("/events", "events")
     given = needs(AccessScope.READ, errors=(400, 409))
-    given["responses"][200] = {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}}}
+    given["responses"][200] = {
+        "description": "Events without end; the schema is that of one.",
+        "content": {_MEDIA_TYPE: {"schema": _EVENT, "example": _EXAMPLE}},
+    }
 
     @routes.get("", summary="Listen to outcomes", response_class=Response, **given)
     async def listen(
@@ -85,8 +99,8 @@ def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
             Query(alias="for", description="End after so long; without it, never.", examples=["10m"]),
         ] = None,
         last_event_id: Annotated[
-            EventId | None, Header(description="The id of the last event: what came after it follows.")
-        ] = None,
+            EventId, Header(description="The id of the last event: what came after it follows.")
+        ] = "",
     ) -> Response:
         """Each execution's end as it is recorded: event `execution`, its data the execution's document.
 
