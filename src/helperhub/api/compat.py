@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Path, Response
 
 from helperhub.api.access import Caller, build_router, needs
-from helperhub.api.answers import MOST_OF_A_PAGE, Cursor, DryRun, Limit, as_json, read_cursor, write_cursor
+from helperhub.api.answers import MOST_OF_A_PAGE, Cursor, DryRun, Limit, as_json
 from helperhub.api.bodies import Reason
 from helperhub.api.documents.compat import (
     ActiveTasksDocument,
@@ -28,7 +28,7 @@ from helperhub.api.documents.helpers import (
     HelperPreviewDocument,
     StartedDocument,
 )
-from helperhub.api.routes.helpers import HelperUpdateBody, Name, RunBody, change, check_sees, start
+from helperhub.api.routes.helpers import HelperUpdateBody, Name, RunBody, change, check_sees, helper_page, start
 from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -105,10 +105,7 @@ def _helper_view_routes(hub: Hub) -> APIRouter:
     @routes.get("/", summary="List helpers", response_model=HelperPage, **needs(_READ, errors=(400,)))
     def list_helpers(caller: Caller, limit: Limit = MOST_OF_A_PAGE, cursor: Cursor = None) -> Response:
         """Helpers and instances by name, each with its schedules and when it is due next."""
-        after = str(read_cursor(cursor, "after").get("after", ""))
-        found, more = hub.helpers.page(after=after, limit=limit, wanted=caller.sees)
-        following = write_cursor({"after": found[-1]["name"]}) if more else None
-        return as_json({"helpers": found, "next_cursor": following})
+        return as_json(helper_page(hub, caller, limit=limit, cursor=cursor))
 
     @routes.get("/{name:path}", summary="Show a helper", response_model=HelperDocument, **needs(_READ, errors=(404,)))
     def show(caller: Caller, name: Name) -> Response:

@@ -149,17 +149,14 @@ class _Parts:
                 yield [place], one
 
     def _ended(self, at: list[Any] | None) -> Rows:
-        for place in self._stream(at):
-            yield list(place[0]), place[1]
+        for place, one in load_rows(self.executions, self._stream(at), lambda place: place[3]):
+            yield list(place), one
 
-    def _stream(self, at: list[Any] | None, *, spare_dead: bool = False) -> Iterator[tuple[StreamPlace, Execution]]:
+    def _stream(self, at: list[Any] | None) -> Iterator[StreamPlace]:
         before = None if at is None else (at[0], at[1], at[2], at[3])
         since, until = self.wanted.since, self.wanted.until
         listing = self.executions.records.listing()
-        rows = listing.ended(self._queues(), self._kinds(), before=before, since=since, until=until)
-        if spare_dead:
-            rows = _without(rows, listing.are_dead)
-        return load_rows(self.executions, rows, lambda place: place[3])
+        return listing.ended(self._queues(), self._kinds(), before=before, since=since, until=until)
 
     def _of_helper(self, at: list[Any] | None) -> Rows:
         before: EndPlace | None = None if at is None else (at[0], at[1])
@@ -175,14 +172,20 @@ class _Parts:
     def _errors(self, at: list[Any] | None) -> Rows:
         # Dead letters outlive the history; those that were replayed or deleted are only there.
         dead_at, ended_at = at or (None, None)
-        dead = ((place, True, one) for place, one in self._dead(dead_at))
-        ended = ((place, False, one) for place, one in self._stream(ended_at, spare_dead=True))
-        rows: Iterator[tuple[Any, bool, Execution]] = heapq.merge(
-            dead, ended, key=lambda row: end_place(row[2]), reverse=True
+        marked = _mark_dead(self._stream(ended_at), self.executions.records.listing().are_dead)
+        dead = ((place, True, True, one) for place, one in self._dead(dead_at))
+        ended = (
+            (place, False, is_dead, one)
+            for (place, is_dead), one in load_rows(self.executions, marked, lambda row: row[0][3])
         )
-        for place, is_dead, one in rows:
-            dead_at, ended_at = (list(place), ended_at) if is_dead else (dead_at, list(place))
-            yield [dead_at, ended_at], one
+        rows: Iterator[tuple[Any, bool, bool, Execution]] = heapq.merge(
+            dead, ended, key=lambda row: end_place(row[3]), reverse=True
+        )
+        for place, of_dead, is_dead, one in rows:
+            dead_at, ended_at = (list(place), ended_at) if of_dead else (dead_at, list(place))
+            # Left out only here: a search for the first that isn't dead would be one through all of the history.
+            if of_dead or not is_dead:
+                yield [dead_at, ended_at], one
 
     def _dead(self, at: list[Any] | None) -> Iterator[tuple[EndPlace, Execution]]:
         before: EndPlace | None = None if at is None else (at[0], at[1])
@@ -199,10 +202,12 @@ class _Parts:
         return since is not None and one.finished_at is not None and one.finished_at < since
 
 
-def _without(rows: Iterator[StreamPlace], are_dead: Callable[[Sequence[str]], list[bool]]) -> Iterator[StreamPlace]:
+def _mark_dead(
+    rows: Iterator[StreamPlace], are_dead: Callable[[Sequence[str]], list[bool]]
+) -> Iterator[tuple[StreamPlace, bool]]:
+    """Yield places with whether the dead letters have them too."""
     while chunk := list(islice(rows, _FIRST)):
-        dead = are_dead([place[3] for place in chunk])
-        yield from (place for place, found in zip(chunk, dead, strict=True) if not found)
+        yield from zip(chunk, are_dead([place[3] for place in chunk]), strict=True)
 
 
 def _read_place(place: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:

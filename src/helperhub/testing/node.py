@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -109,7 +110,7 @@ class Node:
             return False
 
 
-class Nodes:
+class Nodes(ABC):
     """Several servers that belong together, for a ``with`` block in the main thread."""
 
     def __init__(self) -> None:
@@ -133,9 +134,9 @@ class Nodes:
         """End all and remove their directories."""
         self._stack.close()
 
+    @abstractmethod
     def _join(self, directory: Path) -> None:
         """Start the servers in ``directory``, and return once they are what they are to be."""
-        raise NotImplementedError
 
     def _start(self, node: Node) -> Node:
         self._stack.callback(node.kill)

@@ -194,7 +194,7 @@ def test_group_in_a_group_with_callbacks_is_refused_as_by_dramatiq(square: Any, 
     group = dramatiq.group([dramatiq.group([square.message(1)])])
     group.add_completion_callback(callback("done"))
 
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError):  # what Dramatiq raises for it
         group.run()
 
 

@@ -138,7 +138,7 @@ def test_generic_actors_are_actors(broker: dramatiq.Broker, worker: dramatiq.Wor
             max_retries = 1
 
         def greeting(self) -> str:
-            raise NotImplementedError
+            raise NotImplementedError  # as Dramatiq's guide has abstract actors
 
         def perform(self, name: str) -> str:
             return f"{self.greeting()} {name}"

@@ -133,12 +133,7 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         name: Annotated[str | None, Query(max_length=200, description="Only names that hold this.")] = None,
     ) -> Response:
         """Helpers and instances by name, each with its schedules and when it is due next."""
-        after = read_name_cursor(cursor, "after")
-        found, more = hub.helpers.page(
-            after=after, limit=limit, wanted=lambda key, queue: caller.sees(key, queue) and (name or "") in key
-        )
-        following = write_cursor({"after": found[-1]["name"]}) if more else None
-        return as_json({"helpers": found, "next_cursor": following})
+        return as_json(helper_page(hub, caller, limit=limit, cursor=cursor, name=name or ""))
 
     # Before the routes that end in the name: an instance's name has a slash, so a name matches whole paths.
     @routes.post(
@@ -227,6 +222,16 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         return change(hub, caller, name, body, dry_run=dry_run, if_match=if_match)
 
     return routes
+
+
+def helper_page(hub: Hub, caller: Principal, *, limit: int, cursor: str | None, name: str = "") -> dict[str, Any]:
+    """Return a page of the helpers whose names hold ``name``."""
+    found, more = hub.helpers.page(
+        after=read_name_cursor(cursor, "after"),
+        limit=limit,
+        wanted=lambda key, queue: caller.sees(key, queue) and name in key,
+    )
+    return {"helpers": found, "next_cursor": write_cursor({"after": found[-1]["name"]}) if more else None}
 
 
 def change(
