@@ -21,6 +21,8 @@
     |   |-- NewerSchema             code "newer_schema"         78  a newer release has taken over the hub's keys
     |   `-- CorruptRecord           code "corrupt_record"       69  a value in Redis can't be decoded
     |       `-- UntrustedRecord     code "untrusted_record"     69  its signature or encryption isn't right
+    |-- ArchiveError                code "archive"              69  the archive's database answered with an error
+    |   `-- ArchiveUnavailable      code "archive_unavailable"  69  it can't be reached
     |-- ConfigurationError          code "configuration"        78  settings, plugins or versions don't fit
     `-- ServerStartError            code "server_start"         69  the embedded server didn't start
 
@@ -32,6 +34,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "ArchiveError",
+    "ArchiveUnavailable",
     "ConfigurationError",
     "Conflict",
     "CorruptRecord",
@@ -242,6 +246,19 @@ class UntrustedRecord(CorruptRecord):
     """A value in Redis wasn't signed, or not for what it stands for, or can't be decrypted."""
 
     code = "untrusted_record"
+
+
+class ArchiveError(HelperHubError):
+    """The archive's database answered with an error."""
+
+    code = "archive"
+    exit_code = 69
+
+
+class ArchiveUnavailable(ArchiveError):
+    """The archive's database can't be reached; the same call may work later."""
+
+    code = "archive_unavailable"
 
 
 class ConfigurationError(HelperHubError):

@@ -26,6 +26,7 @@ from helperhub.settings.variables import NESTING, find_unknown, segments_of, sug
 #: Names that other software uses too; the setting's own name wins.
 ALIASES = {
     "HELPERHUB_REDIS_URL": "REDIS_URL",
+    "HELPERHUB_DATABASE_URL": "DATABASE_URL",
     "HELPERHUB_SENTRY_DSN": "SENTRY_DSN",
     "HELPERHUB_WORKER__PROCESSES": "WORKER_COUNT",
 }

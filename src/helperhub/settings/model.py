@@ -21,6 +21,8 @@ from helperhub.store.address import SCHEMES, parse_address
 from helperhub.trust.keyring import parse_helper_keys, parse_ring
 
 PREFIX = "HELPERHUB_"
+#: What an archive may be in.
+DATABASE_SCHEMES = ("sqlite:///", "postgresql://", "postgres://")
 _ZERO = timedelta(0)
 
 
@@ -59,6 +61,13 @@ def _check_redis_url(url: SecretStr) -> SecretStr:
     except ValueError as error:
         message = f"It can't be understood: {error}."
         raise ValueError(message) from error
+    return url
+
+
+def _check_database_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(DATABASE_SCHEMES):
+        message = f"It must start with {' or '.join(DATABASE_SCHEMES)}."
+        raise ValueError(message)
     return url
 
 
@@ -148,6 +157,15 @@ class HistorySettings(_Section):
     are kept (duration). Dead letters stay until somebody clears them."""
     memory_share: float = Field(default=0.25, gt=0.0, le=0.9)
     """Share of Redis's maxmemory that the history may take (0.0 to 0.9); without a maxmemory it isn't bounded."""
+
+
+class ArchiveSettings(_Section):
+    """Finished executions in SQL, for longer than Redis has room for them."""
+
+    enabled: bool = True
+    """Whether 'helperhub up' runs the archiver, and Redis keeps what it hasn't archived yet (true or false)."""
+    every: Annotated[Span, Field(ge=timedelta(milliseconds=50), le=timedelta(minutes=1))] = timedelta(seconds=1)
+    """How often what ended is taken over (duration, 50 ms to 1 min); what comes faster is taken over at once."""
 
 
 class EnqueueSettings(_Section):
@@ -327,6 +345,9 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
     """Redis >= 7.0 or Valkey >= 8: redis://, rediss:// or unix://, redis+sentinel://host,host/name or
     redis+cluster://host,host; also read from REDIS_URL. Empty means the embedded server of the data directory."""
+    database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] | None = None
+    """The archive's database: sqlite:///path or postgresql://user:password@host/name, one for each hub; also read from
+    DATABASE_URL. Empty means archive.db in the data directory."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("helperhub", appauthor=False))
     """Directory of the embedded server's data (path); default: helperhub in the XDG data directory."""
     timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
@@ -350,6 +371,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     history: HistorySettings = HistorySettings()
+    archive: ArchiveSettings = ArchiveSettings()
     queues: dict[str, QueueSettings] = {}
     plugins: PluginSettings = PluginSettings()
     callbacks: CallbackSettings = CallbackSettings()

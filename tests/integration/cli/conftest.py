@@ -48,7 +48,7 @@ SPECS = (
 def environ(redis_url: str, hub_name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     """This process's environment, with the test's hub and nobody else's settings."""
     for name in [*os.environ]:
-        if name.startswith("HELPERHUB_") or name in ("REDIS_URL", "SENTRY_DSN", "WORKER_COUNT"):
+        if name.startswith("HELPERHUB_") or name in ("REDIS_URL", "DATABASE_URL", "SENTRY_DSN", "WORKER_COUNT"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HELPERHUB_REDIS_URL", redis_url)
     monkeypatch.setenv("HELPERHUB_HUB", hub_name)

@@ -16,7 +16,7 @@ Call = Callable[..., Result]
 def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     """Run the command line in this process, in an empty directory and without anybody's settings."""
     for name in [*os.environ]:
-        if name.startswith("HELPERHUB_") or name in ("REDIS_URL", "SENTRY_DSN", "WORKER_COUNT"):
+        if name.startswith("HELPERHUB_") or name in ("REDIS_URL", "DATABASE_URL", "SENTRY_DSN", "WORKER_COUNT"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HELPERHUB_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)

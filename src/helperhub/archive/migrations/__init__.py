@@ -1,0 +1,1 @@
+"""The archive's migrations; each is one step that a release took."""
