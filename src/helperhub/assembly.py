@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
 from helperhub.store import schema
 from helperhub.store.assurance import Assurance
 from helperhub.store.bell import Bell
-from helperhub.store.body import Envelope
+from helperhub.store.body import SEALED, Envelope, is_sealed
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.connection import Client, build_client
 from helperhub.store.envelope import Envelopes
@@ -63,6 +64,7 @@ from helperhub.trust.signing import USE as SIGNING
 from helperhub.trust.signing import Signatures
 
 if TYPE_CHECKING:
+    from helperhub.archive.database import Database
     from helperhub.plugins.loader import Plugins
 
 
@@ -137,6 +139,12 @@ class Assembly:
         """Executions as Redis holds them."""
         return spread_executions([Records(part.client, part.keys, self._read_shown) for part in self.scripts.each])
 
+    def _read_archived(self, execution_id: str, record: Record) -> Envelope:
+        """Return what an execution was given as the archive holds it: what was sealed stays so."""
+        if is_sealed(record.body):
+            return Envelope(args=({SEALED: b64encode(record.body).decode()},))
+        return self._read_shown(execution_id, record)
+
     def _read_shown(self, execution_id: str, record: Record) -> Envelope:
         """Return what an execution was given, for people to look at: without what is secret in it."""
         envelope = self.envelopes.read(execution_id, record)
@@ -149,6 +157,26 @@ class Assembly:
             return envelope
         shown = redact_fields([list(envelope.args), envelope.kwargs], secret)
         return replace(envelope, args=tuple(shown[0]), kwargs=shown[1])
+
+    @cached_property
+    def database(self) -> Database | None:
+        """The archive's database; None where no archive is wanted, or none was made on this machine yet.
+
+        Raises:
+            ConfigurationError: Its driver isn't installed.
+        """
+        if not self.settings.archive.enabled:
+            return None
+        from helperhub.archive.database import Database  # noqa: PLC0415 - costs 0.2 s, and most processes need none
+
+        database = Database(self.database_url)
+        return None if database.path is not None and not database.path.exists() else database
+
+    @property
+    def database_url(self) -> str:
+        """Where the archive is to be."""
+        given = self.settings.database_url
+        return f"sqlite:///{self.settings.data_dir / 'archive.db'}" if given is None else given.get_secret_value()
 
     @cached_property
     def profiles(self) -> Profiles:

@@ -17,12 +17,15 @@ from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.helpers import HelperChange
 from helperhub.services.start import check_schema, check_server, check_shards
 from helperhub.settings import LoadedSettings, load_settings
+from helperhub.store.executions import Executions as Records
 from helperhub.store.queues import Queues as QueueStore
+from helperhub.store.tail import Tail
 from helperhub.supervise.embedded import attach
 from helperhub.use_cases import UseCases
 
 if TYPE_CHECKING:
     from helperhub.scheduler.clock import Clock
+    from helperhub.services.archiving import Archiver
 
 _log = logging.getLogger("helperhub.hub")
 
@@ -178,6 +181,46 @@ class Hub(UseCases):
         check_shards(self.scripts)
         return warnings
 
+    def upgrade_archive(self) -> tuple[str | None, str]:
+        """Bring the archive's tables up to this release; return the revision before and now, see `archive.upgrade`."""
+        from helperhub.archive.database import Database  # noqa: PLC0415 - as in `database`
+        from helperhub.archive.upgrade import upgrade  # noqa: PLC0415
+
+        database = Database(self.database_url)
+        try:
+            return upgrade(database, hub=self.settings.hub)
+        finally:
+            database.close()
+
+    def build_archiver(self) -> Archiver:
+        """Return what takes over what ended into the archive, until it is stopped.
+
+        Raises:
+            ConfigurationError: The archive is another hub's, or a newer release's.
+            ArchiveError: It isn't set up, or away.
+        """
+        from helperhub.archive.audit import AuditChain  # noqa: PLC0415 - as in `database`
+        from helperhub.archive.database import Database  # noqa: PLC0415
+        from helperhub.archive.upgrade import check  # noqa: PLC0415
+        from helperhub.archive.writing import Writer  # noqa: PLC0415
+        from helperhub.services.archiving import Archiver, AuditArchiver, ShardArchiver  # noqa: PLC0415
+
+        database = Database(self.database_url)
+        check(database, hub=self.settings.hub)
+        shards = [
+            ShardArchiver(
+                number,
+                part,
+                Tail(part.client, part.keys),
+                Records(part.client, part.keys, self._read_archived),
+                Writer(database),
+            )
+            for number, part in enumerate(self.scripts.each)
+        ]
+        return Archiver(
+            shards, AuditArchiver(self.scripts.each[0], AuditChain(database)), every=self.settings.archive.every
+        )
+
     def build_clock(self, *, exclusive: bool = False, registered: bool = True) -> Clock:
         """Return a scheduler's clock; `Clock.run` works until it is stopped.
 
@@ -203,6 +246,7 @@ class Hub(UseCases):
                 keep_of=lambda queue: self.rules_of(queue).result_ttl,
                 keep_failures=self.settings.history.keep_failures,
                 memory_share=self.settings.history.memory_share,
+                archived_only=self.settings.archive.enabled,
                 scheduler=self.worker_id,
             )
             for part in self.scripts.each

@@ -12,6 +12,7 @@ from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.plugins.declaration import Helper
 from helperhub.services.accepting import Accepting, Spooling
 from helperhub.services.api_keys import ApiKeys
+from helperhub.services.archive_status import ArchiveStatus
 from helperhub.services.audit import Audit
 from helperhub.services.callbacks import Callbacks
 from helperhub.services.checks import Checks
@@ -30,6 +31,7 @@ from helperhub.services.renewal import Renewal
 from helperhub.services.webhooks import Webhooks
 from helperhub.services.why import Why
 from helperhub.settings import list_rules
+from helperhub.settings.variables import hide_login
 from helperhub.store.api_keys import ApiKeys as ApiKeyStore
 from helperhub.store.audit import AuditStream
 from helperhub.store.idempotency import Idempotency
@@ -106,6 +108,18 @@ class UseCases(Assembly):
         return Callbacks(self.executions)
 
     @cached_property
+    def archive_status(self) -> ArchiveStatus:
+        """See where the archive is, and how far it has come."""
+        return ArchiveStatus(
+            self.scripts.each,
+            self.settings.archive.enabled,
+            hide_login(self.database_url),
+            self.settings.hub,
+            lambda: self.database,
+            lambda: epoch_ms(self._redis_time()),
+        )
+
+    @cached_property
     def renewal(self) -> Renewal:
         """See which keys are in use; sign and seal anew under the present ones."""
         return Renewal(self.scripts, self.records, self._queue_store, self.catalogue, self.envelopes)
@@ -138,7 +152,7 @@ class UseCases(Assembly):
     def overview(self) -> Overview:
         """See the hub as a whole: what it has, what is at work, what is missing."""
         stores = (self.scripts, self.catalogue, self._queue_store, self.workers.store, self.records)
-        return Overview(self.settings.hub, __version__, *stores)
+        return Overview(self.settings.hub, __version__, *stores, self.archive_status.problems)
 
     @cached_property
     def audit(self) -> Audit:

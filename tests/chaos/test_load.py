@@ -95,7 +95,7 @@ def test_memory_is_flat_when_as_much_ends_as_begins(size: int) -> None:
 
         def round_trip() -> int:
             publish(store, size, settle="done")
-            while store.scripts.trim("default", "s", keep_ms=-1_000, limit=500, bound_bytes=0):
+            while store.scripts.trim("default", "s", keep_ms=-1_000, limit=500, bound_bytes=0, held=True):
                 pass
             store.client.execute_command("MEMORY", "PURGE")
             used: int = store.client.info("memory")["used_memory_dataset"]

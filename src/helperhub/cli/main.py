@@ -18,6 +18,7 @@ COMMANDS = {
     "up": LazyCommand("helperhub.cli.processes:up", "Run everything on this machine.", _RUN),
     "worker": LazyCommand("helperhub.cli.processes:worker", "Run worker processes.", _RUN),
     "scheduler": LazyCommand("helperhub.cli.processes:scheduler", "Run a scheduler.", _RUN),
+    "archiver": LazyCommand("helperhub.cli.processes:archiver", "Take over what ended into the archive.", _RUN),
     "web": LazyCommand("helperhub.cli.processes:web", "Serve the HTTP API.", _RUN),
     "worker-process": LazyCommand("helperhub.cli.processes:worker_process", "Run one worker process."),
     "status": LazyCommand("helperhub.cli.status:status", "Show the hub at one look.", _SEE),
@@ -37,6 +38,7 @@ COMMANDS = {
     "keys": LazyCommand("helperhub.cli.keys:keys", "Make and revoke the keys of the HTTP API.", _SETUP),
     "webhooks": LazyCommand("helperhub.cli.webhooks:webhooks", "Make and look after webhooks.", _SETUP),
     "audit": LazyCommand("helperhub.cli.audit:audit", "See who did what.", _SETUP),
+    "db": LazyCommand("helperhub.cli.db:db", "Set up and see the archive's database.", _SETUP),
     "trust": LazyCommand("helperhub.cli.trust:trust", "Make and rotate the keys that sign work.", _SETUP),
     "doctor": LazyCommand("helperhub.cli.doctor:doctor", "Check Redis, plugins, clock and processes.", _SETUP),
 }

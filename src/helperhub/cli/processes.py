@@ -71,6 +71,15 @@ def worker_process() -> int:
 
 
 @click.command()
+@click.option("--upgrade", is_flag=True, help="Bring the archive's tables up to this release first.")
+def archiver(*, upgrade: bool) -> int:
+    """Take over what ended from Redis into the archive; one that was away catches up. Any number may run at once."""
+    from helperhub.cli.run_archiver import run_archiver  # noqa: PLC0415 - as above
+
+    return run_archiver(env_files=current_call().env_files, upgrade=upgrade)
+
+
+@click.command()
 @click.option("--exclusive", is_flag=True, hidden=True, help="Forget helpers that no plugin here declares.")
 def scheduler(*, exclusive: bool) -> int:
     """Run a scheduler: it plans due times and enqueues what is due. Any number may run at once."""

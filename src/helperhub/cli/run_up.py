@@ -23,7 +23,9 @@ from helperhub.supervise.children import Children, ChildSpec
 from helperhub.supervise.embedded import EmbeddedServer
 from helperhub.supervise.key_file import make_key_file
 
-_WEB = "web"
+_WEB, _ARCHIVER = "web", "archiver"
+#: Without these the work goes on: another hub may have the port, and a database may be set right later.
+_SPARED = frozenset({_WEB, _ARCHIVER})
 _STOP_SCHEDULER = timedelta(seconds=5)
 _START = timedelta(seconds=60)
 _LOOK_AT_OUTCOMES_S = 0.5
@@ -87,23 +89,26 @@ class _Run:
         if self.demo is not None:
             self.demo.before_workers(self.hub)
         self.fleet.start(self.hub.settings.worker.processes)
+        if self.hub.settings.archive.enabled:
+            self._start(_ARCHIVER, "--upgrade")
         if self.hub.settings.web.enabled:
-            argv = (sys.executable, "-m", "helperhub", "web")
-            self.children.start(ChildSpec(_WEB, argv, self.environ))
+            self._start(_WEB)
         _say(banner(self.hub, ready))
         code = self._watch(deadline)
         _say("Stopping: running executions may finish.")
         self.fleet.stop()
-        self.children.stop(["scheduler", _WEB], timeout=_STOP_SCHEDULER)
+        self.children.stop(["scheduler", _WEB, _ARCHIVER], timeout=_STOP_SCHEDULER)
         self._tell_outcomes()
         _say(self.outcomes.summary())
         return code
 
+    def _start(self, name: str, *options: str) -> None:
+        self.children.start(ChildSpec(name, (sys.executable, "-m", "helperhub", name, *options), self.environ))
+
     def _start_scheduler(self) -> ChildReady | None:
         # Embedded means one machine: what no plugin here declares is gone.
         exclusive = ("--exclusive",) if self.hub.settings.redis_url is None else ()
-        argv = (sys.executable, "-m", "helperhub", "scheduler", *exclusive)
-        self.children.start(ChildSpec("scheduler", argv, self.environ))
+        self._start("scheduler", *exclusive)
         deadline = time.monotonic() + _START.total_seconds()
         while time.monotonic() < deadline and not self.stopping.is_set():
             for event in self.fleet.look():
@@ -149,8 +154,7 @@ def _server(loaded: LoadedSettings) -> Iterator[str]:
 
 
 def _is_bad(event: ChildEvent) -> bool:
-    # Without HTTP the work goes on: another hub may have the port.
-    return isinstance(event, ChildExited) and event.then is AfterExit.BAD_CONFIGURATION and event.name != _WEB
+    return isinstance(event, ChildExited) and event.then is AfterExit.BAD_CONFIGURATION and event.name not in _SPARED
 
 
 def _tell_of_web(events: Sequence[ChildEvent]) -> None:

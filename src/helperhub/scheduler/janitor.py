@@ -34,6 +34,7 @@ class Janitor:
         keep_of: How long a queue's successes are kept.
         keep_failures: How long all other ends are kept.
         memory_share: Share of maxmemory that the history may take.
+        archived_only: Whether what an archiver hasn't taken over stays as long as there is room.
         scheduler: This scheduler's id.
     """
 
@@ -43,6 +44,7 @@ class Janitor:
     keep_of: Callable[[str], timedelta]
     keep_failures: timedelta
     memory_share: float
+    archived_only: bool
     scheduler: str
 
     def agree(self) -> int:
@@ -76,7 +78,7 @@ class Janitor:
     def _trim(self, queue: str, kind: str) -> int:
         ended = 0
         while True:
-            found = self.scripts.trim(queue, kind, keep_ms=self._keep_ms(queue, kind), limit=_CHUNK, bound_bytes=0)
+            found = self._end(queue, kind, limit=_CHUNK, bound_bytes=0)
             ended += found
             if found < _CHUNK:
                 return ended
@@ -86,12 +88,15 @@ class Janitor:
         ended = 0
         while (oldest := self.queues.oldest_ended(names)) is not None:
             queue, kind = oldest
-            keep_ms = self._keep_ms(queue, kind)
-            found = self.scripts.trim(queue, kind, keep_ms=keep_ms, limit=_FORCED_CHUNK, bound_bytes=bound)
+            found = self._end(queue, kind, limit=_FORCED_CHUNK, bound_bytes=bound)
             ended += found
             if not found:
                 break
         return ended
+
+    def _end(self, queue: str, kind: str, *, limit: int, bound_bytes: int) -> int:
+        keep_ms, held = self._keep_ms(queue, kind), self.archived_only
+        return self.scripts.trim(queue, kind, keep_ms=keep_ms, limit=limit, bound_bytes=bound_bytes, held=held)
 
     def _keep_ms(self, queue: str, kind: str) -> int:
         return to_ms(self.keep_of(queue) if kind == "s" else self.keep_failures)

@@ -82,6 +82,7 @@ class Overview:
         queues: Depths and counters.
         workers: The worker registry.
         records: For the dead letters.
+        of_archive: Returns what is wrong with the archive.
     """
 
     hub: str
@@ -91,6 +92,7 @@ class Overview:
     queues: QueueStore
     workers: WorkerStore
     records: Records
+    of_archive: Callable[[], list[str]]
 
     def status(self) -> dict[str, Any]:
         """Return the status of the hub as a document.
@@ -109,7 +111,12 @@ class Overview:
         schedulers = self._schedulers(now_ms)
         workers = self._workers()
         redis = self._redis()
-        problems = [*_lacks(schedulers, workers), *_complaints(redis), *_unreadable(helpers)]
+        problems = [
+            *_lacks(schedulers, workers),
+            *_complaints(redis),
+            *_unreadable(helpers),
+            *self.of_archive(),
+        ]
         return {
             "hub": self.hub,
             "version": self.version,

@@ -12,6 +12,8 @@ from helperhub.errors import CorruptRecord, InvalidPayload
 
 #: Versions of a body: its JSON as it is, or sealed.
 PLAIN_BODY, SEALED_BODY = b"\x01", b"\x02"
+#: An archived payload whose only name this is: what stands there is the sealed body, in base64.
+SEALED = "$sealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ def read_envelope(text: bytes) -> Envelope:
     except (ValueError, TypeError, AttributeError) as error:
         message = f"An envelope can't be decoded: {error}."
         raise CorruptRecord(message) from error
+
+
+def is_sealed(body: bytes) -> bool:
+    """Return whether only who has the key can read a record's body."""
+    return body[:1] == SEALED_BODY
 
 
 def pack_body(version: bytes, signature: bytes, content: bytes) -> bytes:

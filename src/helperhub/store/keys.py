@@ -47,7 +47,8 @@ of a shard live on one node and one script may touch any of them.
 | P:uncalled       | set    | ended executions whose callback isn't enqueued yet    | till a scheduler did |
 | P:unlisted       | set    | dead letters whose place in the index by time has ended | as these |
 | P:synced         | string | written by calls that wait for disk or replicas       | for ever |
-| P:history        | hash   | bytes held by finished records; complete_since_ms     | for ever |
+| P:history        | hash   | bytes held by finished records; complete_since_ms; how many went unarchived | for ever |
+| P:archived       | hash   | ms up to which all is archived; when that was said; end of the audit's chain | for ever |
 | P:cancel         | set    | running ids that somebody asked to stop               | till they end |
 | P:group:<id>     | hash   | a group that runs: its size, and an entry for each member done | 30 d after the last |
 | P:progress:<id>  | string | last progress report, JSON                            | 1 h after the last word |

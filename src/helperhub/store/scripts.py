@@ -226,9 +226,17 @@ class Scripts:
         rank, expired = self._run("sweep", queue, start, limit)
         return int(rank), int(expired)
 
-    def trim(self, queue: str, kind: str, *, keep_ms: int, limit: int, bound_bytes: int) -> int:
-        """End the oldest part of the history; return how many records ended."""
-        return int(self._run("trim", queue, kind, keep_ms, limit, bound_bytes))
+    def trim(self, queue: str, kind: str, *, keep_ms: int, limit: int, bound_bytes: int, held: bool) -> int:
+        """End the oldest part of the history; return how many records ended.
+
+        With ``held`` what isn't archived yet stays, as long as it has room.
+        """
+        return int(self._run("trim", queue, kind, keep_ms, limit, bound_bytes, "held" if held else ""))
+
+    def note_archived(self, *, until_ms: int | None = None, audit: str = "") -> int:
+        """Note how far the archive has come, see `store.archived`; return Redis TIME in ms."""
+        until = () if until_ms is None else ("until", until_ms)
+        return int(self._run("note_archived", *until, *(("audit", audit) if audit else ())))
 
     def rewrite(self, bodies: Sequence[tuple[str, bytes, bytes]]) -> list[int]:
         """Swap bodies (id, the one it has, the one it gets); per id 1, or 0 where it has another by now."""

@@ -278,7 +278,7 @@ class ScriptsBesideModel(RuleBasedStateMachine):
     def trim(self, queue: str, kind: str, limit: int) -> None:
         # Stream ids are of the server's own clock, which is behind the shard's here: keep 0 means all of them.
         there = len(self.model.ended[queue, kind])
-        ended = self.store.scripts.trim(queue, kind, keep_ms=0, limit=limit, bound_bytes=0)
+        ended = self.store.scripts.trim(queue, kind, keep_ms=0, limit=limit, bound_bytes=0, held=True)
         # What ended in one call goes together.
         assert min(limit, there) <= ended <= there
         self.model.trim(queue, kind, ended)

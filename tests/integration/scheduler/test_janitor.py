@@ -41,6 +41,7 @@ def janitor(hub: Hub, *, memory_share: float = 0.25) -> Janitor:
         keep_of=lambda _queue: DAY,
         keep_failures=DAY,
         memory_share=memory_share,
+        archived_only=True,
         scheduler="s",
     )
 

@@ -93,7 +93,7 @@ def test_dead_letter_outlives_the_history(store: Store) -> None:
     store.run("a", "dead")
     store.advance(2 * KEEP_MS)
 
-    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0)
+    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0, held=True)
 
     assert store.status("a") == "e"
     assert [found.id for found in store.executions.dead()] == ["a"]
@@ -103,7 +103,7 @@ def test_nothing_is_left_of_a_dead_letter_that_is_deleted_after_its_history_ende
     """Its helper's list kept the id for ever, and its bytes counted against the history for ever."""
     store.run("a", "dead")
     store.advance(2 * KEEP_MS)
-    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0)
+    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0, held=True)
 
     store.scripts.delete_dead(["a"])
 
@@ -114,7 +114,7 @@ def test_nothing_is_left_of_a_dead_letter_that_is_deleted_after_its_history_ende
 def test_nothing_is_left_of_a_dead_letter_whose_history_ended_early_for_want_of_memory(store: Store) -> None:
     """It was deleted from the dead letters, and its record stayed for ever: no index led to it."""
     store.run("a", "dead")
-    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=1)
+    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=1, held=True)
 
     store.scripts.delete_dead(["a"])
 
@@ -126,13 +126,13 @@ def test_dead_letter_that_is_replayed_after_its_history_ended_goes_with_the_hist
     """Replayed, it was no dead letter any more and in no index: its record stayed for ever."""
     store.run("a", "dead")
     store.advance(2 * KEEP_MS)
-    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0)
+    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0, held=True)
 
     replay(store, "a", "b")
 
     assert [found.id for found in store.executions.finished()] == ["a"]
     store.advance(4 * KEEP_MS)
-    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0)
+    store.scripts.trim("default", "f", keep_ms=KEEP_MS, limit=100, bound_bytes=0, held=True)
     assert store.client.exists(store.keys.record("a"), store.key("of", "tidy", "f")) == 0
 
 

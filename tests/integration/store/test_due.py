@@ -69,7 +69,7 @@ def test_second_scheduler_is_too_late_though_the_execution_is_over_and_gone(stor
     store.join("w")
     store.claim()
     store.settle("tidy@1")
-    store.scripts.trim("default", "s", keep_ms=0, limit=10, bound_bytes=1)
+    store.scripts.trim("default", "s", keep_ms=0, limit=10, bound_bytes=1, held=True)
 
     assert store.promote("@1", due) == 0
 

@@ -105,7 +105,7 @@ def test_skipped_due_time_stays_skipped_when_the_helper_is_planned_anew(store: S
 def test_skipped_due_time_stays_skipped_when_its_record_has_ended(store: Store) -> None:
     due = plan_one(store)
     mark(store, "skip")
-    store.scripts.trim("default", "f", keep_ms=0, limit=10, bound_bytes=1)
+    store.scripts.trim("default", "f", keep_ms=0, limit=10, bound_bytes=1, held=True)
     assert store.client.exists(store.keys.record(f"tidy{SLOT}")) == 0
     store.register()
 
@@ -145,7 +145,7 @@ def test_moved_due_time_that_ran_isnt_planned_again_though_its_record_has_ended(
     store.join("w")
     store.claim()
     store.settle(f"tidy{SLOT}")
-    store.scripts.trim("default", "s", keep_ms=0, limit=10, bound_bytes=1)
+    store.scripts.trim("default", "s", keep_ms=0, limit=10, bound_bytes=1, held=True)
     store.register()
 
     assert store.plan((SLOT, due)) == 0

@@ -94,4 +94,4 @@ def test_operators_can_make_room(full: Store) -> None:
     assert full.scripts.sweep("default", start=0, limit=10) == (-1, 1)
     assert full.scripts.purge("default", limit=10, reason="") == 0
     assert full.scripts.delete_dead(["dead"]) == 1
-    assert full.scripts.trim("default", "s", keep_ms=60_000, limit=10, bound_bytes=1) == 1
+    assert full.scripts.trim("default", "s", keep_ms=60_000, limit=10, bound_bytes=1, held=True) == 1

@@ -13,7 +13,7 @@ DAY_MS = 24 * 3_600_000
 
 
 def trim(store: Store, kind: str = "s", *, queue: str = "default", limit: int = 100, bound_bytes: int = 0) -> int:
-    return store.scripts.trim(queue, kind, keep_ms=DAY_MS, limit=limit, bound_bytes=bound_bytes)
+    return store.scripts.trim(queue, kind, keep_ms=DAY_MS, limit=limit, bound_bytes=bound_bytes, held=True)
 
 
 def test_history_past_its_lifetime_ends_with_all_its_indexes(store: Store) -> None:
@@ -73,10 +73,10 @@ def test_history_of_another_queue_doesnt_make_it_say_less_than_is_true(store: St
     while store.now_ms() == store.record("old").finished_ms:
         pass
     store.run("young")
-    trim(store, bound_bytes=1)
+    trim(store, bound_bytes=1, held=True)
     before = store.executions.complete_since()
 
-    trim(store, queue="low", bound_bytes=1)
+    trim(store, queue="low", bound_bytes=1, held=True)
 
     assert store.executions.complete_since() == before
 

@@ -137,7 +137,7 @@ def test_hub_runs_with_a_user_for_each_role_and_nothing_is_refused(
         ((_, replayed),) = web.dead_letters.replay([failed.id])
         web.wait(replayed, timeout=SOON)
     planner.build_clock()
-    planner.scripts.trim("reports", "s", keep_ms=0, limit=100, bound_bytes=0)
+    planner.scripts.trim("reports", "s", keep_ms=0, limit=100, bound_bytes=0, held=True)
     planner.scripts.sweep("reports", start=0, limit=100)
 
     assert (asked.status, failed.status) == (Status.SUCCESS, Status.ERROR)

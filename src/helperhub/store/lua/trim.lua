@@ -7,16 +7,19 @@
 -- ARGV[3]  ms they are kept
 -- ARGV[4]  how many in this call; those that stand in one entry of the history go together, so it may be a few more
 -- ARGV[5]  bytes the history may take, 0 = not bounded: the oldest go even before their time
+-- ARGV[6]  held = what an archiver hasn't taken over yet stays, unless it takes more than these bytes
 -- Answer   how many were ended; fewer than ARGV[4] means that no more are to go
 local stream = P .. ':ended:' .. ARGV[1] .. ':' .. ARGV[2]
 local cutoff, limit, bound = now - ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local bytes = tonumber(redis.call('HGET', P .. ':history', 'bytes') or 0)
-local ended, forced = 0, 0
+local archived = ARGV[6] == 'held' and tonumber(redis.call('HGET', P .. ':archived', 'until') or false)
+local ended, forced, unarchived = 0, 0, 0
 
 -- End the executions of one entry of the stream; false where it is too young to go.
 local function trim(entry)
   local at = tonumber(string.match(entry[1], '^(%d+)'))
-  if at >= cutoff then
+  local missing = archived and at >= archived
+  if at >= cutoff or missing then
     if bound == 0 or bytes + history_bytes <= bound then return false end
     forced = at
   end
@@ -27,6 +30,7 @@ local function trim(entry)
       forget(id, load_record(id), ARGV[2])
     end
     ended = ended + 1
+    if missing then unarchived = unarchived + 1 end
   end
   redis.call('XDEL', stream, entry[1])
   return true
@@ -42,5 +46,6 @@ if redis.call('XLEN', stream) == 0 then redis.call('DEL', stream) end
 if forced > tonumber(redis.call('HGET', P .. ':history', 'complete_since_ms') or 0) then
   redis.call('HSET', P .. ':history', 'complete_since_ms', forced)
 end
+if unarchived > 0 then redis.call('HINCRBY', P .. ':history', 'unarchived', unarchived) end
 end_call()
 return ended
