@@ -80,6 +80,7 @@ class Assembly:
         self._lock = threading.RLock()
         self._plugins: Plugins | None = None
         self._own_keeper: OwnKeeper | None = None
+        self._database: Database | None = None
         self._rules: dict[str, QueueRules] = {}
 
     @cached_property
@@ -158,7 +159,7 @@ class Assembly:
         shown = redact_fields([list(envelope.args), envelope.kwargs], secret)
         return replace(envelope, args=tuple(shown[0]), kwargs=shown[1])
 
-    @cached_property
+    @property
     def database(self) -> Database | None:
         """The archive's database; None where no archive is wanted, or none was made on this machine yet.
 
@@ -167,10 +168,21 @@ class Assembly:
         """
         if not self.settings.archive.enabled:
             return None
+        database = self.open_database()
+        return None if database.path is not None and not database.path.exists() else database
+
+    def open_database(self) -> Database:
+        """Return the archive's database, whether it was made or not.
+
+        Raises:
+            ConfigurationError: Its driver isn't installed.
+        """
         from helperhub.archive.database import Database  # noqa: PLC0415 - costs 0.2 s, and most processes need none
 
-        database = Database(self.database_url)
-        return None if database.path is not None and not database.path.exists() else database
+        with self._lock:
+            if self._database is None:
+                self._database = Database(self.database_url)
+            return self._database
 
     @property
     def database_url(self) -> str:
@@ -269,6 +281,8 @@ class Assembly:
             self._own_keeper.stop()
         for part in self.scripts.each:
             part.line.close()
+        if self._database is not None:
+            self._database.close()
 
     def _about(self) -> dict[str, str]:
         """Return what this process says of itself once it is a worker process."""

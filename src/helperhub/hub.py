@@ -183,14 +183,9 @@ class Hub(UseCases):
 
     def upgrade_archive(self) -> tuple[str | None, str]:
         """Bring the archive's tables up to this release; return the revision before and now, see `archive.upgrade`."""
-        from helperhub.archive.database import Database  # noqa: PLC0415 - as in `database`
-        from helperhub.archive.upgrade import upgrade  # noqa: PLC0415
+        from helperhub.archive.upgrade import upgrade  # noqa: PLC0415 - as in `open_database`
 
-        database = Database(self.database_url)
-        try:
-            return upgrade(database, hub=self.settings.hub)
-        finally:
-            database.close()
+        return upgrade(self.open_database(), hub=self.settings.hub)
 
     def build_archiver(self) -> Archiver:
         """Return what takes over what ended into the archive, until it is stopped.
@@ -199,13 +194,12 @@ class Hub(UseCases):
             ConfigurationError: The archive is another hub's, or a newer release's.
             ArchiveError: It isn't set up, or away.
         """
-        from helperhub.archive.audit import AuditChain  # noqa: PLC0415 - as in `database`
-        from helperhub.archive.database import Database  # noqa: PLC0415
+        from helperhub.archive.audit import AuditChain  # noqa: PLC0415 - as in `open_database`
         from helperhub.archive.upgrade import check  # noqa: PLC0415
         from helperhub.archive.writing import Writer  # noqa: PLC0415
         from helperhub.services.archiving import Archiver, AuditArchiver, ShardArchiver  # noqa: PLC0415
 
-        database = Database(self.database_url)
+        database = self.open_database()
         check(database, hub=self.settings.hub)
         shards = [
             ShardArchiver(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
@@ -41,9 +41,7 @@ def upgrade(database: Database, *, hub: str) -> tuple[str | None, str]:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         before = _revision(connection)
         _refuse_newer(before)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _migrate(connection)
         _claim(connection, hub)
         return before, str(_revision(connection))
 
@@ -70,6 +68,16 @@ def check(database: Database, *, hub: str) -> None:
 def newest() -> str:
     """Return the revision that this release brings."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _migrate(connection: Connection) -> None:
+    config = _config()
+    script = ScriptDirectory.from_config(config)
+    # As Alembic's own command does, but on this connection and in its transaction.
+    steps = lambda revision, _: script._upgrade_revs("head", revision)  # noqa: E731, SLF001
+    with EnvironmentContext(config, script, fn=steps) as environment:
+        environment.configure(connection=connection, version_table=VERSION_TABLE)
+        environment.run_migrations()
 
 
 def _config() -> Config:

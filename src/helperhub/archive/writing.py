@@ -161,7 +161,8 @@ def _known(connection: Connection, ids: Sequence[str]) -> Iterator[tuple[str, in
     """Yield id and place in time of those executions that are there."""
     table = tables.executions
     for some in _chunks(ids):
-        yield from connection.execute(select(table.c.id, table.c.recorded_ms).where(table.c.id.in_(some))).tuples()
+        for row in connection.execute(select(table.c.id, table.c.recorded_ms).where(table.c.id.in_(some))):
+            yield row.id, row.recorded_ms
 
 
 def _recorded_ms(ended: Ended) -> int:

@@ -6,10 +6,9 @@ percentile read from it is off by 5 % at most. After the DDSketch of Masson, Rim
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-
-import orjson
 
 _GROWTH = math.log(1.1)
 #: Above 34 years nothing is told apart.
@@ -46,7 +45,7 @@ def percentile(histogram: Mapping[int, int], share: float) -> float | None:
 
 def dump_histogram(histogram: Mapping[int, int]) -> str:
     """Return it as JSON: an object of counts by step."""
-    return orjson.dumps({str(step): histogram[step] for step in sorted(histogram)}).decode()
+    return json.dumps({str(step): histogram[step] for step in sorted(histogram)}, separators=(",", ":"))
 
 
 def load_histogram(text: str) -> Histogram:
@@ -55,7 +54,7 @@ def load_histogram(text: str) -> Histogram:
     Raises:
         ValueError: ``text`` is something else.
     """
-    return {int(step): int(count) for step, count in orjson.loads(text).items()}
+    return {int(step): int(count) for step, count in json.loads(text).items()}
 
 
 __all__ = ["Histogram", "add_to", "dump_histogram", "load_histogram", "percentile", "step_of"]

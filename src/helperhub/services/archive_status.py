@@ -96,9 +96,7 @@ class ArchiveStatus:
         problems = []
         if lag is not None and lag > LATE:
             behind = format_duration(timedelta(seconds=round(lag.total_seconds())))
-            problems.append(
-                f"The archive is {behind} behind: see that 'helperhub archiver' and its database run."
-            )
+            problems.append(f"The archive is {behind} behind: see that 'helperhub archiver' and its database run.")
         gone = sum(count_unarchived(part) for part in self.shards)
         if gone:
             problems.append(f"{gone} executions left Redis for want of memory before they were archived.")

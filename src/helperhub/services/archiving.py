@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,6 +36,8 @@ _STRAYS_MS = 5000
 #: After a failure it is tried again after so long at first, and at most, seconds.
 _FIRST_PAUSE_S = 0.5
 _LAST_PAUSE_S = 10.0
+#: A millisecond isn't over yet: looked at again after so long, seconds.
+_TICK_S = 0.001
 _OUTCOMES = "ended"
 _STRAYS = "dead"
 
@@ -61,6 +64,11 @@ class ShardArchiver:
     _known: bool = False
     _at: Place = field(default_factory=lambda: Place(0))
     _strays_ms: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Behind all that has been taken over."""
+        return self._at
 
     def advance(self) -> int:
         """Take over the next batches; return how many executions that were.
@@ -172,6 +180,7 @@ class Archiver:
             audit: The trail's.
             every: How often to look where nothing is left over.
         """
+        self._shards = tuple(shards)
         self._works = {f"shard {one.number}": one.advance for one in shards} | {"audit": audit.advance}
         self._every_s = every.total_seconds()
         self._failing: dict[str, float] = {}
@@ -184,8 +193,10 @@ class Archiver:
             busy = [self._try(name) for name in self._works]
             pause_s = 0.0 if any(busy) else max([self._every_s, *self._failing.values()])
         # What ended last, before whoever waits for this process goes on.
-        for name in self._works:
-            self._try(name)
+        try:
+            self.advance()
+        except (StoreError, ArchiveError) as error:
+            _log.warning("archive_delayed", extra={"work": "stop", "error": str(error)})
 
     def stop(self) -> None:
         """Ask `run` to end."""
@@ -198,8 +209,15 @@ class Archiver:
             HelperHubError: Redis or the archive is away.
         """
         taken = 0
-        while found := sum(work() for work in self._works.values()):
-            taken += found
+        ends = [(shard, shard.tail.now().ms) for shard in self._shards]
+        taken_now = 0
+        while ends or taken_now:
+            taken_now = sum(work() for work in self._works.values())
+            taken += taken_now
+            # The present ms isn't over, and what it holds isn't complete.
+            ends = [(shard, end_ms) for shard, end_ms in ends if shard.place.ms <= end_ms]
+            if not taken_now:
+                time.sleep(_TICK_S)
         return taken
 
     def _try(self, name: str) -> bool:

@@ -7,11 +7,11 @@ over earlier ones. `settings.env.example` lists every setting; a test holds it t
 
 from helperhub.settings.environment import DEFAULT_ENV_FILE, ENV_FILE_VARIABLE
 from helperhub.settings.filling import section_of
+from helperhub.settings.kinds import Duration
 from helperhub.settings.listing import SettingRow, list_settings
 from helperhub.settings.loading import LoadedSettings, installed_plugins, load_settings, plugin_settings
 from helperhub.settings.model import (
     PREFIX,
-    Duration,
     EncryptionSettings,
     HistorySettings,
     LogSettings,

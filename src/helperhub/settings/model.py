@@ -10,88 +10,24 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from helperhub.errors import UsageError
-from helperhub.model.duration import parse_duration
-from helperhub.schedules.zones import load_zone
-from helperhub.services.outside_addresses import parse_allowed
-from helperhub.store.address import SCHEMES, parse_address
-from helperhub.trust.keyring import parse_helper_keys, parse_ring
+from helperhub.settings.kinds import (
+    Allowed,
+    DatabaseUrl,
+    Duration,
+    Durations,
+    Names,
+    RedisUrl,
+    Ring,
+    RingsOfHelpers,
+    Span,
+    Word,
+    Zone,
+)
 
 PREFIX = "HELPERHUB_"
-#: What an archive may be in.
-DATABASE_SCHEMES = ("sqlite:///", "postgresql://", "postgres://")
-_ZERO = timedelta(0)
-
-
-def _read_duration(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return value
-    try:
-        # A bare number comes from JSON; it has no unit there either.
-        return parse_duration(str(value))
-    except UsageError as error:
-        raise ValueError(str(error)) from error
-
-
-def _read_names(value: object) -> object:
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-def _read_word(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _check_zone(name: str) -> str:
-    try:
-        load_zone(name, subject="The hub")
-    except UsageError as error:
-        raise ValueError(str(error)) from error
-    return name
-
-
-def _check_redis_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(SCHEMES):
-        message = f"It must start with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}."
-        raise ValueError(message)
-    try:
-        parse_address(url.get_secret_value())
-    except ValueError as error:
-        message = f"It can't be understood: {error}."
-        raise ValueError(message) from error
-    return url
-
-
-def _check_database_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(DATABASE_SCHEMES):
-        message = f"It must start with {' or '.join(DATABASE_SCHEMES)}."
-        raise ValueError(message)
-    return url
-
-
-def _check_ring(ring: SecretStr) -> SecretStr:
-    parse_ring(ring.get_secret_value())
-    return ring
-
-
-def _check_helper_keys(keys: SecretStr) -> SecretStr:
-    parse_helper_keys(keys.get_secret_value())
-    return keys
-
-
-def _check_allowed(entries: list[str]) -> list[str]:
-    parse_allowed(entries)
-    return entries
-
-
-Ring = Annotated[SecretStr, AfterValidator(_check_ring)]
-RingsOfHelpers = Annotated[SecretStr, AfterValidator(_check_helper_keys)]
-Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
-#: A span that makes no sense at length 0.
-Span = Annotated[Duration, Field(gt=_ZERO)]
-Names = Annotated[list[str], BeforeValidator(_read_names)]
 
 
 class _Section(BaseModel):
@@ -171,7 +107,7 @@ class ArchiveSettings(_Section):
 class EnqueueSettings(_Section):
     """What enqueueing does when Redis can't take new work."""
 
-    when_refused: Annotated[Literal["fail", "wait"], BeforeValidator(_read_word)] = "fail"
+    when_refused: Annotated[Literal["fail", "wait"], Word] = "fail"
     """fail raises at once when Redis is away, short of memory, or the queue is full; wait goes on trying first."""
     wait: Span = timedelta(seconds=30)
     """How long wait goes on trying (duration); then it fails."""
@@ -192,7 +128,7 @@ class QueueSettings(_Section):
     """Most executions that may wait in it (count); more are refused. Empty means no bound."""
     max_running: int | None = Field(default=None, ge=1)
     """Most executions of it that run at once, all worker processes together (count); empty means no bound."""
-    order: Annotated[Literal["priority", "deadline"] | None, BeforeValidator(_read_word)] = None
+    order: Annotated[Literal["priority", "deadline"] | None, Word] = None
     """deadline hands out what expires first, and what never expires after that; priority, or empty, by priority and
     due time."""
     shard: int | None = Field(default=None, ge=0)
@@ -219,7 +155,7 @@ class OnFailureSettings(_Section):
     """SMTP server."""
     smtp_port: int = Field(default=25, ge=1, le=65535)
     """SMTP port."""
-    smtp_security: Annotated[Literal["none", "starttls", "tls"], BeforeValidator(_read_word)] = "none"
+    smtp_security: Annotated[Literal["none", "starttls", "tls"], Word] = "none"
     """none, starttls or tls."""
     smtp_user: str | None = None
     """SMTP user; empty means no login."""
@@ -235,14 +171,14 @@ class OnFailureSettings(_Section):
 class CallbackSettings(_Section):
     """URLs that are told how executions ended."""
 
-    allow: Annotated[Names, AfterValidator(_check_allowed)] = []
+    allow: Allowed = []
     """Inside targets that callbacks may go to: host names, addresses or networks such as 10.1.0.0/16 (parted by
     commas, or a JSON list). Everything outside may be called; empty means nothing inside."""
     timeout: Span = timedelta(seconds=10)
     """How long one call may take in all (duration)."""
     max_answer: int = Field(default=1024, ge=0, le=65_536)
     """How much of an answer is kept (bytes); the rest isn't read."""
-    delays: Annotated[list[Duration], BeforeValidator(_read_names)] = [
+    delays: Durations = [
         *(timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)),
         *(timedelta(hours=2), timedelta(hours=6), timedelta(hours=14)),
     ]
@@ -322,9 +258,9 @@ class WebSettings(_Section):
 class LogSettings(_Section):
     """Logs, on stderr."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_read_word)] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Word] = "info"
     """Least severe level that is written: debug, info, warning or error."""
-    format: Annotated[Literal["auto", "text", "json"], BeforeValidator(_read_word)] = "auto"
+    format: Annotated[Literal["auto", "text", "json"], Word] = "auto"
     """text for people, json for machines, auto picks text on a terminal and json elsewhere."""
 
 
@@ -342,15 +278,15 @@ class Settings(BaseSettings):
 
     hub: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,40}$")
     """The hub's name; it is in every key, so several hubs can share one Redis."""
-    redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
+    redis_url: RedisUrl | None = None
     """Redis >= 7.0 or Valkey >= 8: redis://, rediss:// or unix://, redis+sentinel://host,host/name or
     redis+cluster://host,host; also read from REDIS_URL. Empty means the embedded server of the data directory."""
-    database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] | None = None
+    database_url: DatabaseUrl | None = None
     """The archive's database: sqlite:///path or postgresql://user:password@host/name, one for each hub; also read from
     DATABASE_URL. Empty means archive.db in the data directory."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("helperhub", appauthor=False))
     """Directory of the embedded server's data (path); default: helperhub in the XDG data directory."""
-    timezone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
+    timezone: Zone = "UTC"
     """Zone of schedules that name none (IANA name)."""
     max_payload: int = Field(default=262_144, ge=1024, le=16_777_216)
     """Largest payload (bytes); a larger one is refused."""

@@ -73,10 +73,10 @@ def test_history_of_another_queue_doesnt_make_it_say_less_than_is_true(store: St
     while store.now_ms() == store.record("old").finished_ms:
         pass
     store.run("young")
-    trim(store, bound_bytes=1, held=True)
+    trim(store, bound_bytes=1)
     before = store.executions.complete_since()
 
-    trim(store, queue="low", bound_bytes=1, held=True)
+    trim(store, queue="low", bound_bytes=1)
 
     assert store.executions.complete_since() == before
 

@@ -65,7 +65,7 @@ def test_every_command_but_processes_answers_in_json() -> None:
     without = {words for words, found in walk(command) if not any("--json" in param.opts for param in found.params)}
 
     # The export is a document a line, whatever is asked for.
-    processes = {("up",), ("worker",), ("scheduler",), ("worker-process",), ("web",)}
+    processes = {("up",), ("worker",), ("scheduler",), ("worker-process",), ("web",), ("archiver",)}
     assert without == processes | {("audit", "export")}
 
 

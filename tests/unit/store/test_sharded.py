@@ -22,7 +22,7 @@ from helperhub.store.workers import Workers
 #: What is shard 0's alone, or is only asked of one shard's own.
 ONE_SHARD = {
     ShardedScripts: {
-        *("agree", "claim", "sweep", "trim", "enter_due"),
+        *("agree", "claim", "sweep", "trim", "enter_due", "note_archived"),
         *("register", "plan", "due", "mark_plan", "hold_due", "drop_due", "swap_webhook", "note_audit"),
     },
     ShardedExecutions: {"helper_names", "open_ids_of"},
