@@ -41,6 +41,7 @@ from helperhub.store.webhooks import Webhooks as WebhookStore
 from helperhub.store.workers import Workers as WorkerStore
 
 if TYPE_CHECKING:
+    from helperhub.archive.audit import AuditChain
     from helperhub.plugins.loader import Plugins
     from helperhub.services.metrics import Metrics
 
@@ -157,7 +158,15 @@ class UseCases(Assembly):
     @cached_property
     def audit(self) -> Audit:
         """Note and read who did what."""
-        return Audit(AuditStream(self.scripts))
+        return Audit(AuditStream(self.scripts), self._audit_chain)
+
+    def _audit_chain(self) -> AuditChain | None:
+        database = self.database
+        if database is None:
+            return None
+        from helperhub.archive.audit import AuditChain  # noqa: PLC0415 - as in `open_database`
+
+        return AuditChain(database)
 
     @cached_property
     def api_keys(self) -> ApiKeys:

@@ -110,6 +110,16 @@ class AuditChain:
                 return Verdict(number - 1, digest, number, "it or one before it was changed")
         return Verdict(number, digest)
 
+    def digest_at(self, number: int) -> str | None:
+        """Return the digest of an entry, or None.
+
+        Raises:
+            ArchiveError: The database is away, or refuses.
+        """
+        query = select(tables.audit.c.digest).where(tables.audit.c.number == number)
+        with self.database.read() as connection:
+            return connection.execute(query).scalar()
+
     def newest_first(self, *, before: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield id and content of every entry, newest first; with ``before`` only those older than this id.
 

@@ -8,8 +8,17 @@ import click
 
 from helperhub.cli.call import current_call
 from helperhub.cli.moments import read_clock, show_moment
-from helperhub.cli.output import Column, Kind, echo_document, echo_table, show_json, wants_json
+from helperhub.cli.output import (
+    Column,
+    Kind,
+    echo_document,
+    echo_status,
+    echo_table,
+    show_json,
+    wants_json,
+)
 from helperhub.cli.words import InstantWord, json_option
+from helperhub.errors import NotFound
 from helperhub.model.instant import parse_instant
 
 
@@ -52,6 +61,20 @@ def export() -> None:
 
     for entry in current_call().open_hub().audit.export(AuditFilter()):
         click.echo(show_json(entry))
+
+
+@audit.command()
+@json_option
+def verify() -> int:
+    """Check that no entry in the archive was changed, taken out or put in; exits with 3 if one was."""
+    found = current_call().open_hub().audit.verify()
+    if wants_json():
+        echo_document(found)
+    elif found["ok"]:
+        echo_status("ok", f"  {found['entries']} entries in order; the last has the digest {found['digest']}.")
+    else:
+        echo_status("error", f"  {found['problem']} {found['entries']} entries are in order.")
+    return 0 if found["ok"] else NotFound.exit_code
 
 
 __all__ = ["audit"]

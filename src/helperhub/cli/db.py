@@ -29,9 +29,9 @@ def upgrade() -> None:
     if wants_json():
         echo_document({"before": before, "after": after})
     elif before == after:
-        echo_status("ok", f"The archive has revision {after}, the newest.")
+        echo_status("ok", f"  The archive has revision {after}, the newest.")
     else:
-        echo_status("ok", f"The archive has revision {after} now; it had {before or 'none'}.")
+        echo_status("ok", f"  The archive has revision {after} now; it had {before or 'none'}.")
 
 
 @db.command()

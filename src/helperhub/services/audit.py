@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from helperhub.errors import StoreForbidden
+from helperhub.errors import ArchiveError, NotFound, StoreForbidden
 from helperhub.model.access import SYSTEM, Principal
 from helperhub.model.instant import from_ms, to_rfc3339
+from helperhub.store.archived import read_archived
 from helperhub.store.audit import AuditStream
+
+if TYPE_CHECKING:
+    from helperhub.archive.audit import AuditChain
 
 _log = logging.getLogger("helperhub.audit")
 _acting: ContextVar[Principal] = ContextVar("acting", default=SYSTEM)
@@ -51,9 +55,15 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Writes and reads the trail."""
+    """Writes and reads the trail.
+
+    Args:
+        stream: The newest part, in Redis.
+        archive: Returns the trail in the archive, which has all that was taken over; None if there is no archive.
+    """
 
     stream: AuditStream
+    archive: Callable[[], AuditChain | None]
 
     def note(self, action: str, target: str, *, before: Any = None, after: Any = None, reason: str = "") -> None:
         """Add what has just been done to the trail, under the name of whoever acts.
@@ -88,7 +98,7 @@ class Audit:
 
     def export(self, wanted: AuditFilter, *, before: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield all entries as documents, newest first; see `find`."""
-        for id_, entry in self.stream.newest_first(before=before):
+        for id_, entry in self._newest_first(before):
             at = from_ms(int(id_.partition("-")[0]))
             if wanted.since is not None and at < wanted.since:
                 return
@@ -101,6 +111,43 @@ class Audit:
             }
             if (wanted.until is None or at < wanted.until) and wanted.matches(document):
                 yield document
+
+    def verify(self) -> dict[str, Any]:
+        """Return whether the archived trail is whole, as a document: each entry follows from the one before.
+
+        Its end is compared with what the archiver noted in Redis: who has changed the database hasn't changed that.
+
+        Raises:
+            NotFound: There is no archive.
+            ArchiveError: It is away, or isn't set up.
+            StoreError: Redis is away.
+        """
+        chain = self.archive()
+        if chain is None:
+            message = "There is no archive on this machine."
+            raise NotFound(
+                message, hint="'helperhub up' or 'helperhub archiver' fills one; see HELPERHUB_DATABASE_URL."
+            )
+        said = read_archived(self.stream.scripts)
+        noted = said.audit if said else ""
+        verdict = chain.verify()
+        problem = "" if verdict.broken is None else f"Entry {verdict.broken}: {verdict.why}."
+        number, _, digest = noted.partition(" ")
+        if not problem and noted and chain.digest_at(int(number)) != digest:
+            problem = f"Its end isn't the one that was noted in Redis: entry {number} with the digest {digest}."
+        return {"ok": not problem, "entries": verdict.entries, "digest": verdict.digest, "problem": problem or None}
+
+    def _newest_first(self, before: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what Redis has, then what only the archive has."""
+        for id_, entry in self.stream.newest_first(before=before):
+            before = id_
+            yield id_, entry
+        try:
+            chain = self.archive()
+            if chain is not None:
+                yield from chain.newest_first(before=before)
+        except ArchiveError as error:
+            _log.warning("audit_incomplete", extra={"error": str(error)})
 
 
 def acting() -> Principal:
