@@ -1,4 +1,4 @@
-"""Starts and ends the processes of a scenario: supervisors with their worker processes, and schedulers."""
+"""Starts and ends the processes of a scenario: supervisors with their worker processes, schedulers, archivers."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class Processes:
     log: Path
     supervisors: list[subprocess.Popen[bytes]] = field(default_factory=list)
     schedulers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    archivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, *argv: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start ``helperhub`` with these arguments; what it logs goes to the scenario's log."""
@@ -67,6 +68,12 @@ class Processes:
         """Start a scheduler."""
         found = self.start("scheduler", **environ)
         self.schedulers.append(found)
+        return found
+
+    def start_archiver(self, **environ: str) -> subprocess.Popen[bytes]:
+        """Start an archiver."""
+        found = self.start("archiver", **environ)
+        self.archivers.append(found)
         return found
 
     def worker_pids(self) -> list[int]:
@@ -89,7 +96,7 @@ class Processes:
 
     def kill_all(self) -> None:
         """End whatever is left, at once."""
-        for process in [*self.supervisors, *self.schedulers]:
+        for process in [*self.supervisors, *self.schedulers, *self.archivers]:
             pids = [*children_of(process.pid), process.pid] if process.poll() is None else []
             for pid in pids:
                 for signum in (signal.SIGKILL, signal.SIGCONT):
