@@ -88,7 +88,7 @@ def serving(url: str, helpers: int) -> Iterator[Web]:
     """Serve a hub with so many helpers, and nobody who works."""
     name = f"bench-{helpers}"
     variables = {"HELPERHUB_HUB": name, "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS, "HELPERHUB_WEB__RATE": "100000000"}
-    hub = build_hub([helper(name=f"one-{n:05}")(nothing) for n in range(helpers)], url=url, settings=variables)
+    hub = build_hub(stand_ins(helpers), url=url, settings=variables)
     hub.register()
     key, _ = hub.api_keys.create(KeyWish("bench", frozenset({Scope.ADMIN})))
     with socket.socket() as free:
@@ -117,6 +117,11 @@ def _wait(url: str) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def stand_ins(count: int) -> list[Any]:
+    """Return so many helpers that do nothing, for `fill`."""
+    return [helper(name=f"one-{n:05}")(nothing) for n in range(count)]
 
 
 def fill(hub: Hub, count: int, helpers: int) -> str:

@@ -106,6 +106,11 @@ class World:
         self._workers += [self._start(command) for command in commands]
         return started
 
+    def start_beside(self, command: list[str]) -> None:
+        """Start another process that ends with the world; it doesn't count as a worker."""
+        process = self._start(command)
+        self._stack.callback(self._end, [process])
+
     def stop_workers(self) -> None:
         """End them as an operator would, and then whatever is left."""
         self._end(self._workers)
