@@ -66,15 +66,19 @@ def execution_row(ended: Ended) -> Row:
 
 
 def attempt_rows(ended: Ended) -> Iterable[Row]:
-    """Yield the rows of `tables.attempts`: of each attempt that failed, as far as the record has it."""
-    last = ended.execution.finished_at
-    seen = set()
-    for error in ended.execution.errors:
-        failed_ms = _ms(error.at or last) or ended.recorded_ms
-        if (error.attempt, failed_ms) not in seen:
-            seen.add((error.attempt, failed_ms))
-            texts = _text(error.type), _text(error.message), _text(error.traceback)
-            yield (_text(ended.execution.id), error.attempt, failed_ms, ended.recorded_ms, *texts)
+    """Return the rows of `tables.attempts`: of each attempt that failed, as far as the record has it."""
+    last_ms = _ms(ended.execution.finished_at) or ended.recorded_ms
+    rows = [
+        attempt_row(ended.execution.id, ended.recorded_ms, error, failed_ms=last_ms) for error in ended.execution.errors
+    ]
+    return {row[:3]: row for row in rows}.values()
+
+
+def attempt_row(execution_id: str, recorded_ms: int, error: AttemptError, *, failed_ms: int = 0) -> Row:
+    """Return the row of one attempt; ``failed_ms`` is for an error that doesn't say when it was."""
+    at_ms = _ms(error.at) or failed_ms or recorded_ms
+    texts = _text(error.type), _text(error.message), _text(error.traceback)
+    return (_text(execution_id), error.attempt, at_ms, recorded_ms, *texts)
 
 
 def metadata_rows(ended: Ended) -> Iterable[Row]:
@@ -152,6 +156,7 @@ def _at(ms: int | None) -> datetime | None:
 __all__ = [
     "Ended",
     "Row",
+    "attempt_row",
     "attempt_rows",
     "execution_row",
     "metadata_rows",

@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from helperhub.archive import tables
 from helperhub.archive.database import Database
-from helperhub.archive.rows import Ended, Row, attempt_rows, execution_row, metadata_rows
+from helperhub.archive.rows import Ended, Row, attempt_row, attempt_rows, execution_row, metadata_rows
 from helperhub.archive.tally import Period, Tally, read_period, read_tally, tally
+from helperhub.model.execution import AttemptError
 
 #: Values in one statement; SQLite takes 32,766.
 _CHUNK = 500
@@ -59,6 +60,20 @@ class Writer:
                 # Of an id that came to two ends, the later one is the row.
                 self._write(connection, {one.execution.id: one for one in sorted(ended, key=_recorded_ms)})
             return True
+
+    def add_attempts(self, errors: Sequence[tuple[str, int, AttemptError]]) -> None:
+        """Write errors (execution, recorded ms, error) that their records had no room for; what is there stays.
+
+        Raises:
+            ArchiveError: The database is away, or refuses.
+        """
+        table = tables.attempts
+        rows = {row[:3]: row for id_, recorded_ms, error in errors for row in [attempt_row(id_, recorded_ms, error)]}
+        with self.database.write() as connection:
+            key = tuple_(table.c.execution_id, table.c.attempt, table.c.failed_ms)
+            for some in _chunks(rows):
+                connection.execute(delete(table).where(key.in_(some)))
+            self._add(connection, table, [*rows.values()])
 
     def missing(self, ids: Sequence[str]) -> list[str]:
         """Return those of these executions that the archive hasn't.

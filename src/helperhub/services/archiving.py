@@ -18,7 +18,7 @@ from helperhub.archive.audit import AuditChain
 from helperhub.archive.rows import Ended
 from helperhub.archive.writing import Writer
 from helperhub.errors import ArchiveError, StoreError
-from helperhub.store.archived import audit_since, dead_since
+from helperhub.store.archived import audit_since, dead_since, dropped_attempts, forget_attempts
 from helperhub.store.executions import Executions
 from helperhub.store.scripts import Scripts
 from helperhub.store.tail import Ended as EndedId
@@ -88,7 +88,7 @@ class ShardArchiver:
             if not ended and place.ms >= read_place(self._written or "0").ms + _NOTE_MS:
                 self._take([], place)
             self._at = place
-            taken = len(ended) + self._take_strays(place.ms)
+            taken = len(ended) + self._take_strays(place.ms) + self._take_attempts()
             self.scripts.note_archived(until_ms=place.ms)
         except _Overtaken:
             self._known = False
@@ -118,6 +118,14 @@ class ShardArchiver:
         if dead and not self.writer.write(self.number, _STRAYS, before, str(end_ms), self._load(strays)):
             raise _Overtaken
         return len(strays)
+
+    def _take_attempts(self) -> int:
+        """Take over errors that records had no room for."""
+        found = dropped_attempts(self.scripts)
+        if found:
+            self.writer.add_attempts([(id_, int(entry.partition("-")[0]), error) for entry, id_, error in found])
+            forget_attempts(self.scripts, found[-1][0])
+        return len(found)
 
     def _load(self, ended: Sequence[EndedId]) -> list[Ended]:
         found = []

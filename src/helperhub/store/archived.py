@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from helperhub.model.execution import AttemptError
 from helperhub.store.connection import store_errors
+from helperhub.store.record import read_error
 from helperhub.store.scripts import Scripts
 
 _CHUNK = 1000
@@ -59,6 +61,33 @@ def dead_since(scripts: Scripts, since_ms: int, until_ms: int) -> tuple[list[tup
         if whole:
             return whole, rows[-1][1]
         count *= 10
+
+
+def dropped_attempts(scripts: Scripts) -> list[tuple[str, str, AttemptError]]:
+    """Return errors that records had no room for, oldest first: id of the entry and of the execution, the error.
+
+    Raises:
+        StoreError: Redis is away, or refuses.
+    """
+    with store_errors():
+        rows = scripts.client.xrange(scripts.keys.at("attempts"), count=_CHUNK)
+    return [
+        (raw_id.decode(), fields[b"i"].decode(errors="replace"), error)
+        for raw_id, fields in rows
+        if (error := read_error(fields.get(b"e", b""))) is not None
+    ]
+
+
+def forget_attempts(scripts: Scripts, until: str) -> None:
+    """Take these errors out up to the entry of this id: the archive has them.
+
+    Raises:
+        StoreError: Redis is away, or refuses.
+    """
+    with store_errors():
+        rows = scripts.client.xrange(scripts.keys.at("attempts"), max=until, count=_CHUNK)
+        if rows:
+            scripts.client.xdel(scripts.keys.at("attempts"), *(raw_id for raw_id, _ in rows))
 
 
 def audit_since(scripts: Scripts, after: str) -> Iterator[tuple[str, bytes]]:

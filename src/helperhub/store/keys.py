@@ -49,6 +49,7 @@ of a shard live on one node and one script may touch any of them.
 | P:synced         | string | written by calls that wait for disk or replicas       | for ever |
 | P:history        | hash   | bytes held by finished records; complete_since_ms; how many went unarchived | for ever |
 | P:archived       | hash   | ms up to which all is archived; when that was said; end of the audit's chain | for ever |
+| P:attempts       | stream | errors that records had no room for, with their ids    | till archived; newest 1,000 |
 | P:cancel         | set    | running ids that somebody asked to stop               | till they end |
 | P:group:<id>     | hash   | a group that runs: its size, and an entry for each member done | 30 d after the last |
 | P:progress:<id>  | string | last progress report, JSON                            | 1 h after the last word |

@@ -272,6 +272,14 @@ def expiry_ms(due_at: datetime | None, expires_after: timedelta | None) -> int:
     return -after if due_at is None else epoch_ms(due_at) + after
 
 
+def read_error(raw: bytes) -> AttemptError | None:
+    """Return an error that `pack_error` or a script wrote; None if it is something else."""
+    try:
+        return _error(raw)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def _error(raw: bytes) -> AttemptError:
     parts = orjson.loads(raw)
     return AttemptError(parts["t"], parts["m"], parts["b"], parts["a"], _at(parts["d"]))
@@ -306,6 +314,7 @@ __all__ = [
     "pack",
     "pack_error",
     "pack_record",
+    "read_error",
     "read_execution",
     "read_plain_body",
     "unpack_record",

@@ -121,6 +121,27 @@ def test_dead_letter_is_archived_with_its_attempts(hub: Hub, archiver: Archiver,
     ]
 
 
+def test_every_attempt_is_archived_also_those_that_the_record_has_no_room_for(
+    hub: Hub, archiver: Archiver, database: Database
+) -> None:
+    archiver.advance()
+    hub.scripts.join("w", lease_ms=60_000, about={"queues": "default"})
+    hub.scripts.publish([signed(hub, "a", Record(helper="tidy", call="a", max_attempts=6))])
+    for number in range(1, 7):
+        claimed = hub.scripts.claim("w", ["default"], number=number, want=1, will_wait=False, waited=False)
+        assert [id_ for id_, _ in claimed.records] == ["a"]
+        error = pack_error(AttemptError("ValueError", f"boom {number}", "in tidy", number))
+        hub.scripts.settle("w", [Settlement("a", number, "retry" if number < 6 else "dead", error=error)])
+
+    archiver.advance()
+
+    assert [one.message for one in sorted(rows(database, tables.attempts), key=lambda one: one.attempt)] == [
+        f"boom {number}" for number in range(1, 7)
+    ]
+    assert hub.scripts.client.xlen(hub.scripts.keys.at("attempts")) == 0
+    hub.scripts.client.delete(hub.scripts.keys.at("attempts"))
+
+
 def test_dead_letter_whose_record_is_damaged_is_archived_too(
     hub: Hub, archiver: Archiver, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

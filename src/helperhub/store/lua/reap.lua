@@ -25,7 +25,7 @@ local function hand_out(id, rec, cause, suspected, alone)
   rec[REASON] = 'handed out again: ' .. cause
   if suspected then
     rec[LOST] = math.max(rec[LOST], 1) + (alone and 1 or 0)
-    add_own_error(rec, 'WorkerLost', cause)
+    add_own_error(id, rec, 'WorkerLost', cause)
   end
   if rec[LOST] > DEATHS_ALONE then
     finish(id, rec, ERROR, 'worker_lost: ' .. cause .. ', ' .. DEATHS_ALONE .. ' times while it ran alone')

@@ -116,11 +116,11 @@ local function settle(v, claimed)
     make_wait(id, rec)
     return 1
   end
-  add_error(rec, v[8])
+  add_error(id, rec, v[8])
   rec[LOST] = 0
   if outcome == 'overrun' then
     -- Its process was killed: nobody there could decide any more.
-    add_own_error(rec, 'HardTimeLimitExceeded', v[6])
+    add_own_error(id, rec, 'HardTimeLimitExceeded', v[6])
     outcome = rec[ATTEMPT] < rec[MAX_ATTEMPTS] and 'retry' or 'dead'
     v[5] = math.min(OVERRUN_BACKOFF * 2 ^ math.min(rec[ATTEMPT] - 1, 20), MAX_OVERRUN_BACKOFF)
   end

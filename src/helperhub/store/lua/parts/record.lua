@@ -141,14 +141,23 @@ local function replace_body(rec, body)
   rec[TAIL] = nil
 end
 
--- Keep an attempt's error, JSON: the first and the last two tell the story, the rest only costs memory.
-local function add_error(rec, text)
+-- Keep an attempt's error, JSON: the first and the last two tell the story, the rest only costs memory, and goes
+-- to the archive where there is one.
+local MOST_ATTEMPTS = 1000
+local function add_error(id, rec, text)
   if text == '' then return end
   local errors = rec[ERRORS]
-  if #errors >= 3 then errors[2] = errors[3]; errors[3] = text else errors[#errors + 1] = text end
+  if #errors < 3 then
+    errors[#errors + 1] = text
+    return
+  end
+  if redis.call('EXISTS', P .. ':archived') == 1 then
+    redis.call('XADD', P .. ':attempts', 'MAXLEN', '~', MOST_ATTEMPTS, '*', 'i', id, 'e', errors[2])
+  end
+  errors[2], errors[3] = errors[3], text
 end
 
 -- The same for what no Python code could say any more; the letters are those of `pack_error`.
-local function add_own_error(rec, kind, text)
-  add_error(rec, cjson.encode({t = kind, m = text, b = '', a = rec[ATTEMPT], d = now}))
+local function add_own_error(id, rec, kind, text)
+  add_error(id, rec, cjson.encode({t = kind, m = text, b = '', a = rec[ATTEMPT], d = now}))
 end
