@@ -76,6 +76,8 @@ def test_up_plans_runs_stops_remembers_and_takes_in_a_new_plugin(
     with start_up(**settings) as up:
         assert read_json(run("executions", "list", "--json"))["executions"] == executions
         assert read_json(run("plan", "list", "--json"))["planned"] == planned
+        # The archiver took it over before it stopped.
+        assert read_json(run("db", "status", "--json"))["executions"] == 1
         assert up.interrupt() == 0, up.log.read_text()
 
     install(wheels["helperhub-weather"])
