@@ -189,7 +189,7 @@ class UseCases(Assembly):
     def accepting(self) -> Accepting:
         """Take executions in from outside: into Redis, or while it is away onto disk (HELPERHUB_WEB__SPOOL)."""
         if not self.settings.web.spool:
-            return Accepting(self._enqueueing, None)
+            return Accepting(self._enqueueing, None, self.audit)
 
         def renew() -> None:
             self.profiles.snapshot()
@@ -197,7 +197,7 @@ class UseCases(Assembly):
 
         directory = self.settings.data_dir / "spool"
         spooling = Spooling(directory, self.settings.hub, self.envelopes.cipher, self.ping, renew)
-        return Accepting(self._enqueueing, spooling)
+        return Accepting(self._enqueueing, spooling, self.audit)
 
     @cached_property
     def kept_answers(self) -> Idempotency:

@@ -58,7 +58,7 @@ def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
     web = hub.settings.web
     throttle = Throttle(per_minute=web.rate, failures_per_minute=web.failures)
     guard = Guard(hub.api_keys, throttle, open_reads=web.open_reads, accepting=hub.accepting)
-    once = Once(hub.kept_answers, API, spools=web.spool)
+    once = Once(hub.kept_answers, hub.accepting)
     hosts = {*LOOPBACK_NAMES, host or web.host, *web.allowed_hosts}
     app = FastAPI(
         title="HelperHub",
@@ -79,7 +79,7 @@ def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
                 patience_s=web.patience.total_seconds(),
             ),
             Middleware(Methods),
-            Middleware(Keeping, kept=hub.kept_answers),
+            Middleware(Keeping, kept=hub.kept_answers, accepting=hub.accepting),
         ],
     )
     problems.install(app)

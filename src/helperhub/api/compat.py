@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Response
+from fastapi import APIRouter, Body, Path, Response
 
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import MOST_OF_A_PAGE, Cursor, DryRun, Limit, as_json
@@ -26,9 +26,10 @@ from helperhub.api.documents.helpers import (
     HelperDocument,
     HelperPage,
     HelperPreviewDocument,
-    StartedDocument,
 )
-from helperhub.api.routes.helpers import HelperUpdateBody, Name, RunBody, change, check_sees, helper_page, start
+from helperhub.api.named import Name, check_sees
+from helperhub.api.routes.helpers import HelperUpdateBody, change, helper_page
+from helperhub.api.runs import add_run_route
 from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -47,7 +48,7 @@ _OLD_STATUS = {
     Status.SKIPPED: "skipped",
 }
 JobId = Annotated[str, Path(description="The execution's id.", examples=["0q2v8d3n4h5j6k7m8n9p0q"], max_length=300)]
-_READ, _RUN, _MANAGE = Scope.READ, Scope.RUN, Scope.MANAGE
+_READ, _MANAGE = Scope.READ, Scope.MANAGE
 
 
 def build_compat_routes(hub: Hub) -> Sequence[APIRouter]:
@@ -155,19 +156,8 @@ def _helper_change_routes(hub: Hub) -> APIRouter:
 
 def _run_routes(hub: Hub) -> APIRouter:
     routes = build_router("", "older systems")
-    options: dict[str, Any] = {"status_code": 202, "summary": "Run", "response_model": StartedDocument}
-
-    @routes.post("/helpers/{name:path}/run", **options, **needs(_RUN, errors=(400, 404, 413)))
-    @routes.post("/api/helpers/{name:path}/run", **options, **needs(_RUN, errors=(400, 404, 413)))
-    def run(
-        caller: Caller,
-        name: Name,
-        body: Annotated[RunBody, Body()] = RunBody(),  # noqa: B008 - frozen default
-        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
-    ) -> Response:
-        """Start an execution of a helper, now or later."""
-        return as_json(start(hub, caller, name, body, idempotency_key), 202)
-
+    add_run_route(routes, "/helpers/{name:path}/run", hub)
+    add_run_route(routes, "/api/helpers/{name:path}/run", hub)
     return routes
 
 

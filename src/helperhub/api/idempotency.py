@@ -1,4 +1,4 @@
-"""``Idempotency-Key`` on every POST under ``/api/v1``: the same request again is answered as the first was.
+"""``Idempotency-Key`` on every POST that needs a key: the same request again is answered as the first was.
 
 The header is that of the IETF draft of its name (draft-ietf-httpapi-idempotency-key-header). Two parts make it: a
 dependency behind the guard, which knows who asks and takes the key, and a piece of ASGI around the app, which sees the
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helperhub.api import problems
 from helperhub.errors import Conflict, StoreError, StoreUnavailable, UsageError
+from helperhub.services.accepting import Accepting
 from helperhub.store.idempotency import Claim, Idempotency, KeptAnswer
 
 _log = logging.getLogger("helperhub.api")
@@ -58,11 +59,10 @@ class Underway:
 class Once:
     """Takes the key of a request; FastAPI calls this after the guard."""
 
-    def __init__(self, kept: Idempotency, prefix: str, *, spools: bool) -> None:
-        """Keep answers in ``kept`` for POSTs under ``prefix``; where work is spooled, runs pass without Redis."""
+    def __init__(self, kept: Idempotency, accepting: Accepting) -> None:
+        """Keep answers in ``kept``; where ``accepting`` spools work, runs pass while Redis is away."""
         self._kept = kept
-        self._prefix = prefix
-        self._spools = spools
+        self._accepting = accepting
 
     async def __call__(self, request: Request) -> None:
         """Let the request pass if it is the first under its key.
@@ -75,21 +75,25 @@ class Once:
         """
         key = request.headers.get(HEADER)
         caller = getattr(request.state, "caller", None)
-        if key is None or caller is None or request.method != "POST" or not request.url.path.startswith(self._prefix):
+        if key is None or caller is None or request.method != "POST":
             return
         if not 1 <= len(key) <= _MOST or not (key.isascii() and key.isprintable()):
             message = f"An Idempotency-Key has 1 to {_MOST} printable ASCII characters."
             raise UsageError(message)
         extra = request.scope["route"].openapi_extra or {}
+        spooled = self._accepting.spools and extra.get(SPOOLED)
+        if spooled and self._accepting.is_away:
+            return  # its execution's id follows from the key
         asked = request.headers.get("content-type", "").encode() + b"\0" + request.url.query.encode() + b"\0"
         fingerprint = hashlib.sha256(asked + await request.body()).hexdigest()
         parts = (caller.name, request.method, request.url.path, key)
         try:
             found = await run_in_threadpool(self._kept.claim, parts, fingerprint)
         except StoreUnavailable:
-            if self._spools and extra.get(SPOOLED):
-                return  # its execution's id follows from the key
-            raise
+            if not spooled:
+                raise
+            self._accepting.note_away()
+            return
         if isinstance(found, Claim):
             request.scope["state"][_STATE] = Underway(found, fingerprint, bool(extra.get(SECRET)))
             return
@@ -99,10 +103,11 @@ class Once:
 class Keeping:
     """Keeps the answers of requests that hold a key."""
 
-    def __init__(self, app: ASGIApp, *, kept: Idempotency) -> None:
-        """Watch what ``app`` answers."""
+    def __init__(self, app: ASGIApp, *, kept: Idempotency, accepting: Accepting) -> None:
+        """Watch what ``app`` answers; nothing is kept while ``accepting`` knows Redis to be away."""
         self._app = app
         self._kept = kept
+        self._accepting = accepting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and see to its key once it is answered."""
@@ -129,6 +134,10 @@ class Keeping:
                 await self._settle(underway)
 
     async def _settle(self, underway: Underway) -> None:
+        if self._accepting.is_away:
+            # Asking it would hold up the answer; what was spooled has an id that follows from the key.
+            _log.warning("answer_not_kept", extra={"error": "Redis is away."})
+            return
         try:
             if 200 <= underway.status < 300:
                 await run_in_threadpool(self._kept.keep, underway.claim, underway.answer)

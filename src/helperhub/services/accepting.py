@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from helperhub.errors import (
     ConfigurationError,
@@ -24,16 +20,16 @@ from helperhub.errors import (
     UntrustedRecord,
     UsageError,
 )
-from helperhub.model.duration import to_ms
+from helperhub.model.access import Principal
 from helperhub.model.execution import Trigger
 from helperhub.model.identity import ExecutionId, new_execution_id
-from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.services.audit import Audit, acting, acting_as
 from helperhub.services.enqueueing import Enqueueing, EnqueueOptions
 from helperhub.services.spool import SpoolFile, note_refused
+from helperhub.services.spool_lines import Order, read_line, read_order, write_line
 from helperhub.trust.encryption import Cipher
 
 _log = logging.getLogger("helperhub.spool")
-_BOUND = b"spool"
 #: What no repetition mends.
 _NEVER = (NotFound, UsageError, ConfigurationError, UntrustedRecord, ValueError, KeyError, TypeError, AttributeError)
 #: How often Redis is asked while it is away, and how often what this process remembers is renewed, seconds.
@@ -76,9 +72,13 @@ class Spooling:
 class Accepting:
     """Takes executions in; see `Spooling` for what becomes of them while Redis is away."""
 
-    def __init__(self, enqueueing: Enqueueing, spooling: Spooling | None) -> None:
-        """Enqueue with ``enqueueing``; without ``spooling`` an absence is the caller's."""
+    def __init__(self, enqueueing: Enqueueing, spooling: Spooling | None, audit: Audit) -> None:
+        """Enqueue with ``enqueueing``; without ``spooling`` an absence is the caller's.
+
+        What people start (``Trigger.MANUAL``) is noted in ``audit``, when it is enqueued.
+        """
         self._enqueueing = enqueueing
+        self._audit = audit
         self._spooling = spooling
         self._lock = threading.Lock()
         self._file: SpoolFile | None = None
@@ -112,19 +112,50 @@ class Accepting:
             UsageError: The payload or an option can't be used.
             StoreError: Redis can't take it, and it isn't spooled either.
         """
+        return self._accept([Order(helper, payload, options)], is_batch=False)[0]
+
+    def accept_many(self, orders: Sequence[Order]) -> list[Accepted]:
+        """Enqueue executions, or spool all of them; return what became of them in order.
+
+        Raises:
+            NotFound: No helper has one of the names; nothing was enqueued.
+            UsageError: A payload or an option can't be used; nothing was enqueued.
+            QueueFull: A queue is full; the hint says how many were enqueued before.
+            StoreError: Redis can't take them, and they aren't spooled either.
+        """
+        return self._accept(orders, is_batch=True)
+
+    def _accept(self, orders: Sequence[Order], *, is_batch: bool) -> list[Accepted]:
+        who = acting() if orders[0].options.trigger is Trigger.MANUAL else None
         if self._spooling is None:
-            return Accepted(self._enqueueing.one(helper, payload, options))
-        # With an id, so that what may have reached Redis and what is in the file are one execution.
-        given = options if options.id is not None else replace(options, id=new_execution_id())
+            return [Accepted(id_) for id_ in self._enqueue_all(orders, who, is_batch=is_batch)]
+        # With ids, so that what may have reached Redis and what is in the file are the same executions.
+        given = [_with_id(order) for order in orders]
         if not self._away:
             try:
-                return Accepted(self._enqueueing.one(helper, payload, given))
+                return [Accepted(id_) for id_ in self._enqueue_all(given, who, is_batch=is_batch)]
             except StoreUnavailable:
                 self.note_away()
-        assert given.id is not None  # noqa: S101 - for the type only
-        self._enqueueing.check(helper, payload, given)
-        self._append(self._spooling, _write(self._spooling.cipher, helper, payload, given))
-        return Accepted(ExecutionId(given.id), spooled=True)
+        for order in given:
+            self._enqueueing.check(order.helper, order.payload, order.options)
+        self._append(self._spooling, write_line(self._spooling.cipher, given, who, is_batch=is_batch))
+        return [Accepted(ExecutionId(order.options.id or ""), spooled=True) for order in given]
+
+    def _enqueue_all(self, orders: Sequence[Order], who: Principal | None, *, is_batch: bool) -> list[ExecutionId]:
+        found = self._enqueueing.each([(order.helper, order.payload, order.options) for order in orders])
+        new = [(order.helper, id_) for order, id_ in zip(orders, found, strict=True) if not id_.existed]
+        if who is not None and new:
+            self._note(new, is_batch=is_batch)
+        return found
+
+    def _note(self, started: Sequence[tuple[str, ExecutionId]], *, is_batch: bool) -> None:
+        """Note under the name of whoever acts that helpers were started."""
+        helper, id_ = started[0]
+        if not is_batch:
+            self._audit.note("helper.run", helper, after={"execution": str(id_)})
+            return
+        target = helper if len(started) == 1 else f"{len(started)} executions"
+        self._audit.note("execution.start", target, after={"executions": [id_ for _, id_ in started]})
 
     def start(self) -> None:
         """Begin to enqueue what was spooled, by this process or one that is no more."""
@@ -199,65 +230,53 @@ class Accepting:
 
     def _drain(self, spooling: Spooling, file: SpoolFile) -> None:
         done = 0
+        noted = _Noted(self._audit)
         for line in file.lines():
-            try:
-                self._enqueue(spooling, line)
-            except _NEVER as error:
-                said = error.message if isinstance(error, HelperHubError) else type(error).__name__
-                note_refused(spooling.directory, line)
-                _log.error("spool_refused", extra={"error": said, "file": str(spooling.directory / "refused")})
-            done += 1
+            done += self._enqueue(spooling, line, noted)
         if done:
             _log.info("spool_enqueued", extra={"executions": done})
 
-    def _enqueue(self, spooling: Spooling, line: bytes) -> None:
-        helper, payload, options = _read(spooling.cipher, line)
-        # By its id: what went in before a crash, or before its reply was lost, is there already.
-        self._enqueueing.one(helper, payload, options)
+    def _enqueue(self, spooling: Spooling, line: bytes, noted: _Noted) -> int:
+        """Enqueue a line's orders, note who asked, and return how many they are."""
+        read, started = read_line(line), list[tuple[str, ExecutionId]]()
+        for part in read.parts:
+            try:
+                order = read_order(spooling.cipher, part)
+                # By its id: what went in before a crash, or before its reply was lost, is there already.
+                started.append((order.helper, self._enqueueing.one(order.helper, order.payload, order.options)))
+            except _NEVER as error:
+                said = error.message if isinstance(error, HelperHubError) else type(error).__name__
+                note_refused(spooling.directory, part)
+                _log.error("spool_refused", extra={"error": said, "file": str(spooling.directory / "refused")})
+        new = [(helper, id_) for helper, id_ in started if not id_.existed or id_ not in noted]
+        if read.who is not None and new:
+            with acting_as(read.who):
+                self._note(new, is_batch=read.is_batch)
+            noted.add(id_ for _, id_ in new)
+        return len(read.parts)
 
 
-def _write(cipher: Cipher, helper: str, payload: Any, options: EnqueueOptions) -> bytes:
-    at = options.at or datetime.now(UTC) + (options.delay or timedelta(0))
-    order: dict[str, Any] = {
-        "id": options.id,
-        "payload": payload,
-        "at_ms": epoch_ms(at),
-        "priority": options.priority,
-        "expires_after_ms": None if options.expires_after is None else to_ms(options.expires_after),
-        "metadata": dict(options.metadata or {}),
-        "trigger": options.trigger.value,
-        "unique_key": options.unique_key,
-        "unique_for_ms": None if options.unique_for is None else to_ms(options.unique_for),
-        "callback": options.callback,
-    }
-    if not cipher.enabled:
-        return orjson.dumps({"helper": helper, "order": order})
-    sealed = cipher.seal(helper, orjson.dumps(order), _BOUND)
-    return orjson.dumps({"helper": helper, "sealed": base64.b64encode(sealed).decode()})
+class _Noted:
+    """Which executions' starts are on record, for those that were there already: read when the first one is."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+        self._ids: set[str] | None = None
+
+    def __contains__(self, id_: str) -> bool:
+        if self._ids is None:
+            self._ids = self._audit.started()
+        return id_ in self._ids
+
+    def add(self, ids: Iterable[str]) -> None:
+        if self._ids is not None:
+            self._ids.update(ids)
 
 
-def _read(cipher: Cipher, line: bytes) -> tuple[str, Any, EnqueueOptions]:
-    entry: Mapping[str, Any] = orjson.loads(line)
-    helper, order = entry["helper"], entry.get("order")
-    if order is None:
-        order = orjson.loads(cipher.open(helper, base64.b64decode(entry["sealed"]), _BOUND))
-    options = EnqueueOptions(
-        at=from_ms(order["at_ms"]),
-        priority=order["priority"],
-        id=order["id"],
-        expires_after=_span(order["expires_after_ms"]),
-        metadata=order["metadata"],
-        trigger=Trigger(order["trigger"]),
-        wait=timedelta(0),
-        unique_key=order["unique_key"],
-        unique_for=_span(order["unique_for_ms"]),
-        callback=order.get("callback"),
-    )
-    return helper, order["payload"], options
+def _with_id(order: Order) -> Order:
+    if order.options.id is not None:
+        return order
+    return replace(order, options=replace(order.options, id=new_execution_id()))
 
 
-def _span(ms: int | None) -> timedelta | None:
-    return None if ms is None else timedelta(milliseconds=ms)
-
-
-__all__ = ["Accepted", "Accepting", "Spooling"]
+__all__ = ["Accepted", "Accepting", "Order", "Spooling"]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from helperhub.archive.audit import AuditChain
 
 _log = logging.getLogger("helperhub.audit")
+_STARTS = frozenset({"helper.run", "execution.start"})
 _acting: ContextVar[Principal] = ContextVar("acting", default=SYSTEM)
 
 
@@ -148,6 +149,15 @@ class Audit:
                 yield from chain.newest_first(before=before)
         except ArchiveError as error:
             _log.warning("audit_incomplete", extra={"error": str(error)})
+
+    def started(self) -> set[str]:
+        """Return the executions of which it is on record who started them, as far back as the trail goes."""
+        found: set[str] = set()
+        for _, entry in self.stream.newest_first():
+            after = entry.get("after")
+            if entry.get("action") in _STARTS and isinstance(after, dict):
+                found.update([after["execution"]] if "execution" in after else after.get("executions", ()))
+        return found
 
 
 def acting() -> Principal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.api.conftest import SOON, Api, Serve
 
 from helperhub.model.access import Scope
@@ -99,6 +100,19 @@ def test_run_with_an_idempotency_key_starts_one_execution(api: Api) -> None:
 
     assert first == second
     assert other["id"] != first["id"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/api", "/api/v1"])
+def test_every_path_of_a_run_takes_idempotency_keys_alike(prefix: str, api: Api) -> None:
+    path, head = f"{prefix}/helpers/echo/run", {"Idempotency-Key": "order-17"}
+
+    first, second = (api.client.post(path, headers=head) for _ in range(2))
+    empty = api.client.post(path, headers={"Idempotency-Key": ""})
+
+    assert (first.json(), first.status_code) == (second.json(), 202)
+    assert second.headers["idempotent-replayed"] == "true"
+    assert empty.status_code == 400
+    assert "1 to 255 printable" in empty.json()["detail"]
 
 
 def test_key_narrowed_to_a_helper_sees_no_other(api: Api) -> None:

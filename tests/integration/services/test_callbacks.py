@@ -16,11 +16,11 @@ from helperhub import Context, Daily, Hub, Overlap, RetryPolicy, helper
 from helperhub.errors import NotFound
 from helperhub.model.execution import Status
 from helperhub.model.identity import PlannedId
-from helperhub.services.accepting import _read, _write
 from helperhub.services.callback_delivery import CALLBACK_HELPER
 from helperhub.services.callbacks import CallbackFilter
 from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.helpers import HelperUpdate
+from helperhub.services.spool_lines import Order, read_line, read_order, write_line
 from helperhub.store.scripts import Gone
 from helperhub.testing.running import scheduling, working
 from helperhub.trust.encryption import Cipher
@@ -322,7 +322,8 @@ def test_callback_survives_the_spool() -> None:
     cipher = Cipher("main", HelperKeys(None, {}, use="encryption"))
     options = EnqueueOptions(id="1", callback="https://shop.example.org/")
 
-    _, _, found = _read(cipher, _write(cipher, "job", None, options))
+    (part,) = read_line(write_line(cipher, [Order("job", None, options)], None, is_batch=False)).parts
+    found = read_order(cipher, part).options
 
     assert found.callback == options.callback
 

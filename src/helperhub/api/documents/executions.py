@@ -178,6 +178,8 @@ class StartedList(Document):
     """The executions."""
     count: int
     """How many."""
+    spooled: bool = False
+    """Whether they are on disk and will be enqueued when Redis is back; only there if it is so."""
 
 
 class ExecutionPage(Document):

@@ -98,14 +98,18 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
         return as_json(page_document(found))
 
     @routes.post(
-        "", status_code=202, summary="Start many", response_model=StartedList, **needs(_RUN, errors=(400, 404, 413))
+        "",
+        status_code=202,
+        summary="Start many",
+        response_model=StartedList,
+        **needs(_RUN, spooled=True, errors=(400, 404, 413)),
     )
     def start_many(
         caller: Caller,
         body: Annotated[BatchBody, Body()],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Start up to 1,000 executions: in one round trip to Redis if no item has options beside its payload.
+        """Start up to 1,000 executions: in one round trip to Redis if they differ in helper, payload and id only.
 
         With `Idempotency-Key`, the same request again starts nothing new.
         """

@@ -2,72 +2,44 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from fastapi import APIRouter, Body, Header, Query, Response
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Cursor, DryRun, Limit, as_json, etag_of, read_name_cursor, write_cursor
-from helperhub.api.asked import id_of_request
-from helperhub.api.bodies import Reason, read_duration, read_limits, read_schedule, read_schedules, read_time
+from helperhub.api.bodies import Reason, read_duration, read_limits, read_schedule, read_schedules
 from helperhub.api.documents.helpers import (
     HelperChangeDocument,
     HelperDocument,
     HelperPage,
     HelperPreviewDocument,
-    StartedDocument,
 )
+from helperhub.api.named import Name, check_sees
+from helperhub.api.runs import add_run_route
 from helperhub.api.words import (
     LIMITS,
     SCHEDULE,
     SCHEDULES,
     CallbackChange,
-    CallbackTarget,
     Duration,
-    IdempotencyKey,
-    Moment,
-    OwnId,
     Priority,
     Switch,
     Whole,
 )
-from helperhub.errors import NotFound, Outdated, StoreUnavailable, UsageError
+from helperhub.errors import Outdated, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
-from helperhub.model.execution import Trigger
-from helperhub.model.helper import split_key
-from helperhub.model.identity import ExecutionId
 from helperhub.model.schedule import Schedule
-from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.helpers import HelperUpdate
 
-Name = Annotated[
-    str,
-    Path(
-        description="`helper[/instance]`.",
-        examples=["weather"],
-        max_length=200,
-        json_schema_extra={"pattern": "^[A-Za-z][A-Za-z0-9._-]{0,62}(/[A-Za-z0-9._-]{1,80})?$"},
-    ),
-]
-_CALLBACK = "URL that gets its document when it ends, instead of the helper's."
 _EXAMPLE = "https://shop.example.org/done"
-_READ, _RUN, _MANAGE = Scope.READ, Scope.RUN, Scope.MANAGE
+_READ, _MANAGE = Scope.READ, Scope.MANAGE
 
 
 #: Any of these makes an update.
 _CHANGES = ("schedule", "schedules", "priority", "expires_after", "enabled", "payload", "limits", "callback", "create")
-
-
-def _never_both(one: str, other: str) -> dict[str, Any]:
-    text = {"type": "string"}
-    return {"not": {"properties": {one: text, other: text}, "required": [one, other]}}
-
-
-def _never_without(one: str, other: str) -> dict[str, Any]:
-    return {"not": {"properties": {one: {"type": "string"}, other: {"type": "null"}}, "required": [one]}}
 
 
 class HelperUpdateBody(Reason):
@@ -97,28 +69,6 @@ class HelperUpdateBody(Reason):
         default={}, description="concurrency, rate and the like; null is no limit.", examples=[{"rate": "100/m"}]
     )
     create: Switch = Field(default=False, description="Make the instance if there is none.")
-
-
-class RunBody(BaseModel):
-    """What an execution is started with; nothing of it has to be given."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"allOf": [_never_both("delay", "at"), _never_without("unique_for", "unique_key")]},
-    )
-
-    payload: Any = Field(default=None, examples=[{"city": "Berlin"}], description="null means the scheduled one's.")
-    delay: Duration | None = Field(default=None, examples=["5m"], description="How long it waits first.")
-    at: Moment | None = Field(default=None, examples=["2026-11-23T08:30:00Z"], description="When it is due.")
-    priority: Priority | None = None
-    id: OwnId | None = Field(default=None, description="Your id: the same one again starts nothing new.")
-    expires_after: Duration | None = Field(default=None, examples=["30m"])
-    metadata: dict[str, Any] = Field(default={}, examples=[{"app": "shop", "user": "ada"}])
-    unique_key: str | None = Field(
-        default=None, min_length=1, max_length=255, description="Of executions with one key there is one at a time."
-    )
-    unique_for: Duration | None = Field(default=None, examples=["1h"])
-    callback: CallbackTarget | None = Field(default=None, description=_CALLBACK, examples=[_EXAMPLE])
 
 
 def build_helper_routes(hub: Hub) -> APIRouter:
@@ -182,21 +132,7 @@ def build_helper_routes(hub: Hub) -> APIRouter:
         check_sees(hub, caller, name)
         return as_json(hub.helpers.reset(name).to_document())
 
-    @routes.post(
-        "/{name:path}/run",
-        status_code=202,
-        summary="Run",
-        response_model=StartedDocument,
-        **needs(_RUN, spooled=True, errors=(400, 404, 413)),
-    )
-    def run(
-        caller: Caller,
-        name: Name,
-        body: Annotated[RunBody, Body()] = RunBody(),  # noqa: B008 - as above
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Start an execution, now or later. With `Idempotency-Key`, the same request again starts nothing new."""
-        return as_json(start(hub, caller, name, body, idempotency_key), 202)
+    add_run_route(routes, "/{name:path}/run", hub)
 
     @routes.get("/{name:path}", summary="Show a helper", response_model=HelperDocument, **needs(_READ, errors=(404,)))
     def show(caller: Caller, name: Name) -> Response:
@@ -252,60 +188,6 @@ def change(
     return as_json(made.to_document())
 
 
-def start(hub: Hub, caller: Principal, name: str, body: RunBody, idempotency_key: str | None = None) -> dict[str, Any]:
-    """Enqueue what a request asks for; return its document."""
-    _check_runs(hub, caller, name)
-    options = EnqueueOptions(
-        delay=read_duration(body.delay, "delay"),
-        at=read_time(body.at),
-        priority=body.priority,
-        id=id_of_request(caller, name, body.id, idempotency_key),
-        expires_after=read_duration(body.expires_after, "expires_after"),
-        metadata=body.metadata,
-        trigger=Trigger.MANUAL,
-        wait=timedelta(0),
-        unique_key=body.unique_key,
-        unique_for=read_duration(body.unique_for, "unique_for"),
-        callback=body.callback,
-    )
-    accepted = hub.accepting.accept(name, body.payload, options)
-    found = accepted.id
-    if accepted.spooled:
-        return {**_started(name, found), "spooled": True}
-    if not found.existed:
-        hub.audit.note("helper.run", name, after={"execution": str(found)})
-    return _started(name, found)
-
-
-def _started(name: str, found: ExecutionId) -> dict[str, Any]:
-    said = "was enqueued before" if found.existed else "enqueued"
-    return {
-        "id": found,
-        "existed": found.existed,
-        "status": "enqueued",
-        "message": f"Helper '{name}' {said}",
-        "application": name,
-        "task_id": found,
-    }
-
-
-def _check_runs(hub: Hub, caller: Principal, name: str) -> None:
-    """Refuse a helper as `check_sees`; where work is spooled while Redis is away, by what was known of it."""
-    if not hub.accepting.is_away:
-        try:
-            check_sees(hub, caller, name)
-        except StoreUnavailable:
-            if not hub.accepting.spools:
-                raise
-            hub.accepting.note_away()
-        else:
-            return
-    row = hub.profiles.known().rows.get(name)
-    if row is not None and not caller.sees(name, row.spec.queue):
-        message = f"No helper is named '{name}', or it isn't one of this key's."
-        raise NotFound(message)
-
-
 def read_update(body: HelperUpdateBody) -> HelperUpdate:
     """Return what a body wants changed.
 
@@ -331,28 +213,6 @@ def read_update(body: HelperUpdateBody) -> HelperUpdate:
     return HelperUpdate(
         schedules=schedules or None, payload=body.payload, has_payload=has_payload, limits=limits, **{**fields, **own}
     )
-
-
-def check_sees(hub: Hub, caller: Principal, name: str, *, create: bool = False) -> None:
-    """Refuse a helper that there isn't, or that ``caller`` may not know of.
-
-    Args:
-        hub: Knows the helpers.
-        caller: Who asks.
-        name: ``helper[/instance]``.
-        create: The instance needn't be there; it will have its helper's queue.
-
-    Raises:
-        NotFound: There is none, for all that he may know.
-    """
-    row = hub.helpers.find(name)
-    if row is None and create:
-        row = hub.helpers.find(split_key(name)[0])
-    if row is None and not caller.is_narrowed:
-        hub.helpers.row(name)  # raises, and names close ones, which a narrowed key may not know of
-    if row is None or not caller.sees(name, row.spec.queue):
-        message = f"No helper is named '{name}', or it isn't one of this key's."
-        raise NotFound(message)
 
 
 def _tag(document: dict[str, Any]) -> str:
