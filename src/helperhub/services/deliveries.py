@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
-
-import orjson
 
 from helperhub.errors import (
     InvalidPayload,
@@ -25,6 +24,7 @@ from helperhub.model.instant import epoch_ms
 from helperhub.services.accepting import Accepted, Accepting
 from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.profiles import Profiles
+from helperhub.services.strict_json import read_json
 from helperhub.services.webhooks import Webhooks, holds, is_one_of
 from helperhub.trust.standard_webhooks import verify
 
@@ -179,9 +179,9 @@ def read_body(content_type: str, body: bytes) -> Any:
         return None
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            message = f"The body isn't JSON: {error}."
+            return read_json(body)
+        except json.JSONDecodeError as error:
+            message = f"The body can't be taken as JSON: {error.msg}."
             raise InvalidPayload(message) from error
     if kind == "application/x-www-form-urlencoded":
         return _read_form(body)

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.api.conftest import Api
 
 from helperhub.api.answers import write_json
-from helperhub.api.strict import read_json
+from helperhub.services.strict_json import read_json
 
 RUN = "/api/v1/helpers/echo/run"
 UPDATE = "/api/v1/helpers/echo"

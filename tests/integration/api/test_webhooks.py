@@ -124,6 +124,9 @@ def test_body_becomes_the_payload_as_its_type_says(api: Api, kind: str, body: by
         ("application/json", b"{", 422),
         ("application/json", b"\xff", 422),
         ("application/json", b"[" * 5000 + b"]" * 5000, 422),
+        ("application/json", b'{"city": "Berlin", "city": "Bonn"}', 422),
+        ("application/cloudevents+json", b'[{"a": 1, "a": 1}]', 422),
+        ("application/json", b'{"n": 1e999}', 422),
         ("application/x-www-form-urlencoded", b"a=%ff", 422),
         ("application/x-www-form-urlencoded", b"a=1&" * 1001, 422),
         ("text/plain", b"\xff", 422),
@@ -176,6 +179,17 @@ def test_signed_webhook_takes_what_its_secret_signed_once(api: Api) -> None:
 
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json()["job_id"] == again.json()["job_id"]
+
+
+def test_signature_is_checked_over_the_bytes_before_names_that_come_twice_are_refused(api: Api) -> None:
+    hook = make(api, signed=True)
+    body = b'{"a": 1, "a": 2}'
+
+    right = api.showing().post(hook["path"], content=body, headers=signed(hook["secret"], body))
+    wrong = api.showing().post(hook["path"], content=body, headers=signed(hook["secret"], b'{"a": 2}'))
+
+    assert (right.status_code, wrong.status_code) == (422, 401)
+    assert "'a' is given twice" in right.json()["detail"]
 
 
 @pytest.mark.parametrize("what", ["no headers", "body", "id", "old", "future", "timestamp", "signature", "secret"])
