@@ -34,7 +34,9 @@ from helperhub.settings import list_rules
 from helperhub.settings.variables import hide_login
 from helperhub.store.api_keys import ApiKeys as ApiKeyStore
 from helperhub.store.audit import AuditStream
+from helperhub.store.connection import build_client
 from helperhub.store.idempotency import Idempotency
+from helperhub.store.scripts import Scripts
 from helperhub.store.sharded_views import spread_workers
 from helperhub.store.tail import Tail
 from helperhub.store.webhooks import Webhooks as WebhookStore
@@ -44,6 +46,10 @@ if TYPE_CHECKING:
     from helperhub.archive.audit import AuditChain
     from helperhub.plugins.loader import Plugins
     from helperhub.services.metrics import Metrics
+
+
+#: How long a look whether Redis is there may take, seconds; a script call takes a thousandth of it.
+_LOOK_S = 1.0
 
 
 class UseCases(Assembly):
@@ -192,12 +198,14 @@ class UseCases(Assembly):
             return Accepting(self._enqueueing, None, self.audit)
 
         def renew() -> None:
-            self.profiles.snapshot()
+            self.profiles.renew()
             self.deliveries.renew()
 
         directory = self.settings.data_dir / "spool"
-        spooling = Spooling(directory, self.settings.hub, self.envelopes.cipher, self.ping, renew)
-        return Accepting(self._enqueueing, spooling, self.audit)
+        spooling = Spooling(directory, self.settings.hub, self.envelopes.cipher, self._look, renew)
+        accepting = Accepting(self._enqueueing, spooling, self.audit)
+        self.profiles.is_away = lambda: accepting.is_away
+        return accepting
 
     @cached_property
     def kept_answers(self) -> Idempotency:
@@ -210,7 +218,24 @@ class UseCases(Assembly):
         Raises:
             StoreError: It isn't, or takes no new work.
         """
+        self.accepting.check_there()
         self.scripts.due(limit=1)
+
+    def _look(self) -> None:
+        """Ask Redis as `ping` does; one that hangs is taken for one that is away."""
+        self._looking.due(limit=1)
+
+    @cached_property
+    def _looking(self) -> Scripts:
+        return self._build_scripts(build_client(self.url, retries=0, timeout_s=_LOOK_S))
+
+    def close(self) -> None:
+        """End what this process holds: worker life, keeper, connections."""
+        super().close()
+        if "_looking" in vars(self):
+            for part in self._looking.each:
+                part.line.close()
+            self._looking.client.close()
 
     def _redis_time(self) -> datetime:
         return from_ms(self.scripts.due(limit=1).now_ms)

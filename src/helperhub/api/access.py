@@ -108,6 +108,7 @@ class Guard:
         remembered = self._keys.recall(text) if spooled and self._accepting.spools else None
         if remembered is not None and self._accepting.is_away:
             return remembered
+        self._accepting.check_there()
         try:
             return self._keys.check(text)
         except StoreUnavailable:

@@ -58,7 +58,7 @@ class Spooling:
         directory: Where its files are.
         hub: The hub's name, for theirs.
         cipher: Seals what lies on disk, where the hub encrypts.
-        ping: Asks Redis whether it is there.
+        ping: Asks Redis whether it is there, and doesn't wait long for its answer.
         renew: Reads anew what has to be known while Redis is away.
     """
 
@@ -98,11 +98,21 @@ class Accepting:
         return self._away
 
     def note_away(self) -> None:
-        """Remember that Redis is away: until it is back, nobody waits for it in vain."""
+        """Remember that Redis is away: until a look finds it back, nobody waits for it in vain."""
         if self._spooling is not None and not self._away:
             self._away = True
             _log.warning("spool_begins", extra={"directory": str(self._spooling.directory)})
             self._wake.set()
+
+    def check_there(self) -> None:
+        """Refuse at once what needs Redis while it is known to be away: one that hangs would hold up every thread.
+
+        Raises:
+            StoreUnavailable: It is.
+        """
+        if self._away:
+            message = "Redis can't be reached: it was away a moment ago, and isn't back yet."
+            raise StoreUnavailable(message, hint="Send it again in a moment.")
 
     def accept(self, helper: str, payload: Any, options: EnqueueOptions) -> Accepted:
         """Enqueue one execution, or spool it.
@@ -194,7 +204,7 @@ class Accepting:
                 self._turn(spooling)
                 pause_s = _RENEW_EVERY_S
             except StoreUnavailable:
-                self._away = True
+                self.note_away()
                 pause_s = _ASK_EVERY_S
             except (StoreError, QueueFull, OSError) as error:
                 # It is there, and takes nothing now: what comes in new is told so, what is in files waits.
@@ -208,8 +218,9 @@ class Accepting:
             self._wake.clear()
 
     def _turn(self, spooling: Spooling) -> None:
-        """Enqueue what there is in files, in order; then renew what has to be known."""
+        """Renew what has to be known; then enqueue what there is in files, in order."""
         spooling.ping()
+        spooling.renew()
         with self._lock:
             own = self._file
         if own is not None:
@@ -226,7 +237,6 @@ class Accepting:
                     emptied = True
                 finally:
                     left.close(remove=emptied)
-        spooling.renew()
 
     def _drain(self, spooling: Spooling, file: SpoolFile) -> None:
         done = 0

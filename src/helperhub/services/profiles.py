@@ -43,14 +43,23 @@ class Profiles:
         self._lock = threading.Lock()
         self._snapshot = Snapshot(-1, {}, {})
         self._asked_at = float("-inf")
+        #: Whether Redis is known to be away: then nobody waits for what it doesn't answer.
+        self.is_away: Callable[[], bool] = lambda: False
         #: What was made of one snapshot.
         self._profiles: tuple[Snapshot, dict[tuple[str, str], Profile]] = (self._snapshot, {})
 
     def snapshot(self) -> Snapshot:
         """Return the catalogue, at most a second old; older while Redis is away."""
+        if self.is_away():
+            return self._snapshot
+        return self.renew(_TRUST_S)
+
+    def renew(self, trust_s: float = 0.0) -> Snapshot:
+        """Return the catalogue, at most ``trust_s`` seconds old; older if Redis is away."""
         with self._lock:
             now = time.monotonic()
-            if now - self._asked_at > _TRUST_S:
+            # Asked again: whoever held the lock may have found out.
+            if now - self._asked_at > trust_s and not (trust_s and self.is_away()):
                 self._asked_at = now
                 try:
                     if self._catalogue.revision() != self._snapshot.revision:

@@ -52,7 +52,7 @@ _CERTIFICATE = (
 )
 
 
-def build_client(url: str, *, retries: int = 3) -> Client:
+def build_client(url: str, *, retries: int = 3, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
     """Return a client for ``url``; it connects on first use.
 
     Every script is idempotent by a token, so a call whose reply was lost is sent again here
@@ -63,6 +63,7 @@ def build_client(url: str, *, retries: int = 3) -> Client:
             ``redis+cluster://host,host``, or these with ``rediss``.
         retries: How often one call is sent again after a lost connection or a time-out; 0 for
             callers with a loop of their own.
+        timeout_s: How long one answer may take, seconds.
 
     Raises:
         ConfigurationError: ``url`` isn't such a URL.
@@ -70,8 +71,8 @@ def build_client(url: str, *, retries: int = 3) -> Client:
     tcp_only: dict[str, Any] = {"socket_keepalive": True} if url.startswith("redis") else {}
     options: dict[str, Any] = {
         **tcp_only,
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
         "health_check_interval": 30,
     }
     retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries)

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.chaos.proxy import Proxy
 from tests.integration.api.conftest import build_http, echo, serving
 
 from helperhub.model.access import Scope
@@ -42,9 +43,9 @@ def server() -> Iterator[ServerForTests]:
 class Served:
     """A hub that spools, its webhook, and a client with a key."""
 
-    def __init__(self, server: ServerForTests, directory: Path, stack: ExitStack, **settings: str) -> None:
+    def __init__(self, url: str, directory: Path, stack: ExitStack, **settings: str) -> None:
         given = {"HELPERHUB_WEB__SPOOL": "true", "HELPERHUB_DATA_DIR": str(directory), "HELPERHUB_HUB": "spool"}
-        self.hub = build_hub([echo], url=server.url, settings={**given, **settings})
+        self.hub = build_hub([echo], url=url, settings={**given, **settings})
         self.hub.register()
         token, _, _ = self.hub.webhooks.create(WebhookWish("echo", "test"))
         self.path = f"/webhook/{token}"
@@ -68,9 +69,9 @@ class Served:
 
 
 @contextmanager
-def served(server: ServerForTests, directory: Path, **settings: str) -> Iterator[Served]:
+def served(server: ServerForTests | Proxy, directory: Path, **settings: str) -> Iterator[Served]:
     with ExitStack() as stack:
-        found = Served(server, directory, stack, **settings)
+        found = Served(server.url, directory, stack, **settings)
         stack.callback(found.hub.close)
         yield found
 
@@ -472,3 +473,29 @@ def test_execution_that_reached_redis_before_its_answer_was_lost_is_one(server: 
 
         assert (direct.spooled, again.id) == (False, "hook-x")
         assert found.ids() == ["hook-x"]
+
+
+def test_redis_that_hangs_costs_nobody_a_timeout_once_it_is_known(
+    server: ServerForTests, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    head = {"Idempotency-Key": "order-17"}
+    with Proxy(Path(server.url.removeprefix("unix://"))) as proxy, served(proxy, tmp_path) as found:
+        proxy.mode = "drop"
+        wait_until(lambda: found.hub.accepting.is_away, seconds=15)
+        began = time.monotonic()
+        hooks = [found.client.post(found.path, json={"n": n}) for n in range(3)]
+        runs = [found.client.post("/api/v1/helpers/echo/run", json={"payload": 3}, headers=head) for _ in range(2)]
+        batch = found.client.post("/api/v1/executions", json={"executions": [{"helper": "echo", "payload": 4}]})
+        others = [found.client.get("/api/v1/helpers"), found.client.get("/readyz")]
+        took_s = time.monotonic() - began
+        still_away = found.hub.accepting.is_away
+        proxy.heal()
+
+        assert [answer.status_code for answer in (*hooks, *runs, batch)] == [202] * 6
+        assert [answer.status_code for answer in others] == [503, 503]
+        # One socket timeout is 5 s.
+        assert took_s < 2.0
+        assert still_away
+        wait_until(lambda: found.lines() == [] and not found.hub.accepting.is_away, seconds=15)
+        shown = [found.hub.executions.get(id_) for id_ in found.ids()]
+        assert sorted(str(one.payload) for one in shown) == ["3", "4", *(str({"n": n}) for n in range(3))]
