@@ -17,6 +17,7 @@ from helperhub.model.callback_url import parse_callback_url
 from helperhub.model.execution import Execution, Status
 from helperhub.model.instant import to_rfc3339
 from helperhub.services.callback_delivery import CALLBACK_HELPER
+from helperhub.services.execution_pages import find_page
 from helperhub.services.executions import ExecutionFilter, Executions
 from helperhub.services.profiles import Profiles
 from helperhub.store.executions import Executions as Records
@@ -165,12 +166,37 @@ class Callbacks:
             limit: At most so many.
             sees: Whether the asker may know of an execution of this helper in this queue.
         """
-        about = {"execution": wanted.execution} if wanted.execution is not None else None
-        of_helper = ExecutionFilter(
-            CALLBACK_HELPER, wanted.statuses, since=wanted.since, until=wanted.until, metadata=about
-        )
-        found = (to_document(execution) for execution in self.executions.all_of(of_helper))
+        found = (to_document(execution) for execution in self.executions.all_of(_of_callbacks(wanted)))
         return list(islice((one for one in found if sees(one["helper"], one["queue"])), limit))
+
+    def page(
+        self,
+        wanted: CallbackFilter,
+        *,
+        limit: int,
+        place: Mapping[str, Any] | None = None,
+        sees: Callable[[str, str], bool] = lambda _helper, _queue: True,
+    ) -> tuple[list[dict[str, Any]], Mapping[str, Any] | None]:
+        """Return a page of callbacks as documents, newest first, and where the next one starts; None if it is the last.
+
+        It may hold fewer than ``limit``, even none, where few fit.
+
+        Args:
+            wanted: Which.
+            limit: At most so many.
+            place: Where the page before ended; None for the first.
+            sees: Whether the caller may see the callbacks of an execution of this helper and queue.
+
+        Raises:
+            NoSuchPage: ``place`` isn't one of this list.
+        """
+
+        def fits(callback: Execution) -> bool:
+            document = to_document(callback)
+            return sees(document["helper"], document["queue"])
+
+        found = find_page(self.executions, _of_callbacks(wanted), limit=limit, place=place, fits=fits)
+        return [to_document(execution) for execution in found.executions], found.following
 
     def get(self, callback_id: str) -> dict[str, Any]:
         """Return one callback as a document.
@@ -193,6 +219,11 @@ class Callbacks:
         """
         self.get(callback_id)
         return self.executions.replay([callback_id])[0][1]
+
+
+def _of_callbacks(wanted: CallbackFilter) -> ExecutionFilter:
+    about = {"execution": wanted.execution} if wanted.execution is not None else None
+    return ExecutionFilter(CALLBACK_HELPER, wanted.statuses, since=wanted.since, until=wanted.until, metadata=about)
 
 
 def to_document(execution: Execution) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def find_page(
     limit: int,
     place: Mapping[str, Any] | None = None,
     sees: Callable[[str, str], bool] = lambda helper, queue: True,  # noqa: ARG005 - named for its callers
+    fits: Callable[[Execution], bool] = lambda one: True,  # noqa: ARG005 - as above
 ) -> Page:
     """Return a page of executions: what is planned, if asked for; what runs, waits; then what is over, newest first.
 
@@ -54,6 +55,7 @@ def find_page(
         limit: At most so many.
         place: ``following`` of the page before; None for the first.
         sees: Whether the caller may see an execution of this helper and queue.
+        fits: Whether it is wanted for what the filter doesn't know.
 
     Raises:
         NoSuchPage: ``place`` isn't one of this list.
@@ -61,7 +63,7 @@ def find_page(
     parts = _Parts(executions, wanted)
     start = None if place is None else _read_place(place, parts.names())
     rows = parts.rows(start)
-    return take_page(rows, lambda one: wanted.matches(one) and sees(one.helper, one.queue), limit=limit)
+    return take_page(rows, lambda one: wanted.matches(one) and sees(one.helper, one.queue) and fits(one), limit=limit)
 
 
 def take_page(rows: Rows, wanted: Callable[[Execution], bool], *, limit: int) -> Page:

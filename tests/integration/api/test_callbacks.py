@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from tests.integration.api.conftest import Api, Serve, echo
 from tests.integration.services.targets import target
@@ -77,6 +78,40 @@ def test_narrowed_key_sees_and_repeats_only_callbacks_of_its_helpers(api: Api) -
     assert others.post(path).status_code == 404
     assert mine.post(path).status_code == 409  # it waits
     assert mine.post(f"/api/v1/callbacks/{id_}/replay").status_code == 404
+
+
+def test_callbacks_come_page_by_page_each_once_what_waits_first(api: Api) -> None:
+    ids = [api.hub.enqueue(name, callback="https://shop.example.org/") for name in ("echo", "broken") * 6]
+    for id_ in ids:
+        api.hub.executions.cancel(id_, reason="")
+    while api.hub._ends.call_back():
+        pass
+    over = [f"callback:{id_}" for id_ in ids[:7]]
+    for callback_id in over:
+        api.hub.executions.cancel(callback_id, reason="")
+
+    pages = list(walk(api.client, limit=5))
+    mine = list(walk(api.asking(Scope.READ, helpers=["echo"]), limit=2))
+
+    assert [len(page) for page in pages] == [5, 5, 2]
+    found = [one for page in pages for one in page]
+    assert sorted(one["id"] for one in found) == sorted(f"callback:{id_}" for id_ in ids)
+    assert {one["id"] for one in found[-7:]} == set(over)
+    ends = [one["finished_at"] for one in found[-7:]]
+    assert ends == sorted(ends, reverse=True)
+    assert {one["helper"] for page in mine for one in page} == {"echo"}
+    assert sum(map(len, mine)) == 6
+    assert api.client.get("/api/v1/callbacks", params={"cursor": "bm9uc2Vuc2U"}).status_code == 404
+
+
+def walk(client: httpx.Client, *, limit: int) -> Iterator[list[dict[str, Any]]]:
+    cursor: dict[str, str] = {}
+    while True:
+        page = client.get("/api/v1/callbacks", params={"limit": limit, **cursor}).json()
+        yield page["callbacks"]
+        if page["next_cursor"] is None:
+            return
+        cursor = {"cursor": page["next_cursor"]}
 
 
 def test_nobody_runs_the_helper_that_calls_back_over_http(serve: Serve) -> None:

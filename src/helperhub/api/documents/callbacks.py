@@ -57,11 +57,13 @@ class CallbackDocument(Document):
     """The callback that it repeats."""
 
 
-class CallbackList(Document):
-    """Callbacks, newest first."""
+class CallbackPage(Document):
+    """A page of callbacks, newest first."""
 
     callbacks: list[CallbackDocument]
     """The callbacks."""
+    next_cursor: str | None
+    """Give it as ``cursor`` to get the next page; null when this is the last."""
 
 
 class CallbackReplayedDocument(Document):

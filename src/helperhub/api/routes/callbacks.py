@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from helperhub.api.access import Caller, build_router, needs
-from helperhub.api.answers import Limit, as_json
+from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor
 from helperhub.api.bodies import read_time
-from helperhub.api.documents.callbacks import CallbackList, CallbackReplayedDocument
+from helperhub.api.documents.callbacks import CallbackPage, CallbackReplayedDocument
 from helperhub.api.words import Moment
 from helperhub.errors import NotFound
 from helperhub.hub import Hub
@@ -22,8 +22,9 @@ def build_callback_routes(hub: Hub) -> APIRouter:
     """Return the routes under ``/callbacks``."""
     routes = build_router("/callbacks", "callbacks")
 
-    @routes.get("", summary="List callbacks", response_model=CallbackList, **needs(Scope.READ, errors=(400,)))
+    @routes.get("", summary="List callbacks", response_model=CallbackPage, **needs(Scope.READ, errors=(400,)))
     def list_callbacks(
+        *,
         caller: Caller,
         execution: Annotated[
             str | None, Query(max_length=300, description="Of this execution.", examples=["0q2v8d3n4h5j6k7m8n9p0q"])
@@ -32,10 +33,16 @@ def build_callback_routes(hub: Hub) -> APIRouter:
         since: Annotated[Moment | None, Query(description="Ended at or after, RFC 3339.")] = None,
         until: Annotated[Moment | None, Query(description="Ended at or before, RFC 3339.")] = None,
         limit: Limit = 50,
+        cursor: Cursor = None,
     ) -> Response:
-        """What was told to whom and what was answered, newest first; `until` leads further back."""
+        """What was told to whom and what was answered, newest first: what waits or runs, then what is over.
+
+        A page may hold fewer than `limit`, even none, where few fit: go on until `next_cursor` is null.
+        """
         wanted = CallbackFilter(execution, frozenset(status), read_time(since), read_time(until))
-        return as_json({"callbacks": hub.callbacks.find(wanted, limit=limit, sees=caller.sees)})
+        place = read_cursor(cursor, "part", "at") or None
+        found, following = hub.callbacks.page(wanted, limit=limit, place=place, sees=caller.sees)
+        return as_json({"callbacks": found, "next_cursor": None if following is None else write_cursor(following)})
 
     @routes.post(
         "/{id:path}/replay",
