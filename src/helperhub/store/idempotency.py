@@ -62,16 +62,10 @@ class Idempotency:
         key = self.keys.at("idempotency", digest[:40])
         value = orjson.dumps({"f": fingerprint, "t": secrets.token_hex(8)})
         with store_errors():
-            for _ in range(2):
-                if self.client.set(key, value, nx=True, px=UNDER_WAY_MS):
-                    return Claim(key, value)
-                raw = self.client.get(key)
-                # A lost reply makes redis-py ask again: then the key is this request's own.
-                if raw == value:
-                    return Claim(key, value)
-                if raw is not None:
-                    return _read(raw)
-        return KeptAnswer(fingerprint)
+            # NX and GET together since Redis 7.0: one call sets it, or answers what is there.
+            raw = self.client.set(key, value, nx=True, get=True, px=UNDER_WAY_MS)
+        # A lost reply makes redis-py ask again: then the key is this request's own.
+        return Claim(key, value) if raw is None or raw == value else _read(raw)
 
     def keep(self, claim: Claim, answer: KeptAnswer) -> None:
         """Keep what the request came to."""

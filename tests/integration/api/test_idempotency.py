@@ -7,7 +7,7 @@ from tests.integration.api.conftest import Api
 
 from helperhub.model.access import Scope
 from helperhub.services.audit import AuditFilter
-from helperhub.store.idempotency import KEPT_MS, UNDER_WAY_MS, Claim
+from helperhub.store.idempotency import KEPT_MS, UNDER_WAY_MS, Claim, KeptAnswer
 
 
 def test_same_request_again_gets_the_first_answer_and_does_nothing(api: Api) -> None:
@@ -74,6 +74,21 @@ def test_request_whose_first_is_under_way_is_told_so(api: Api) -> None:
     api.hub.kept_answers.release(claim)
     assert api.client.post(parts[2], headers={"Idempotency-Key": "one"}).status_code == 200
     assert UNDER_WAY_MS < api.hub.scripts.client.pttl(claim.key) <= KEPT_MS
+
+
+def test_key_is_taken_or_its_answer_found_by_one_call(api: Api) -> None:
+    def calls() -> int:
+        stats = api.hub.scripts.client.info("commandstats")
+        return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("set", "get", "evalsha"))
+
+    parts = ("key:x", "POST", "/", "one")
+    before = calls()
+    first = api.hub.kept_answers.claim(parts, "f")
+    second = api.hub.kept_answers.claim(parts, "f")
+
+    assert calls() - before == 2
+    assert isinstance(first, Claim)
+    assert second == KeptAnswer("f")
 
 
 def test_request_that_was_refused_may_be_mended_under_its_key(api: Api) -> None:
