@@ -177,7 +177,7 @@ class UseCases(Assembly):
     @cached_property
     def api_keys(self) -> ApiKeys:
         """Make, list, rotate, revoke and check API keys."""
-        store = ApiKeyStore(self.scripts.client, self.scripts.keys)
+        store = ApiKeyStore(self.scripts)
         return ApiKeys(store, self.audit, self.settings.web.environment, self._redis_time)
 
     @cached_property

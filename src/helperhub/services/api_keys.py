@@ -20,11 +20,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from helperhub.errors import NotFound, Unauthenticated, UsageError
+from helperhub.errors import Conflict, NotFound, Unauthenticated, UsageError
 from helperhub.model.access import Principal, Scope
 from helperhub.model.instant import epoch_ms, from_ms, to_rfc3339
 from helperhub.services.audit import Audit
 from helperhub.store.api_keys import ApiKeys as Store
+from helperhub.store.api_keys import parse
 
 DEFAULT_LIFETIME = timedelta(days=90)
 #: How long a key that was rotated goes on beside its successor.
@@ -92,7 +93,9 @@ class ApiKeys:
             "created_ms": epoch_ms(now),
             "expires_ms": 0 if wish.lifetime is None else epoch_ms(now + wish.lifetime),
         }
-        return self._add(content, "key.create")
+        made = self._make(content)
+        self._note("key.create", made[1])
+        return made
 
     def all(self) -> list[dict[str, Any]]:
         """Return every key as a document, expired ones too, never a secret."""
@@ -103,9 +106,10 @@ class ApiKeys:
         """Make a key that may do the same and lives as long; the old one ends after ``overlap``.
 
         Raises:
-            NotFound: There is no such key.
+            NotFound: There is no such key, or not any more.
+            Conflict: Somebody else changed it at the same time.
         """
-        old = self._content(key_id)
+        raw, old = self._read(key_id)
         now_ms = epoch_ms(self.now())
         span_ms = old["expires_ms"] - old["created_ms"] if old["expires_ms"] else 0
         content = {
@@ -113,11 +117,17 @@ class ApiKeys:
             "created_ms": now_ms,
             "expires_ms": now_ms + span_ms if span_ms else 0,
         }
-        made = self._add(content, "key.rotate", before=key_id)
+        successor, document = self._make(content)
         ends_ms = now_ms + overlap // timedelta(milliseconds=1)
-        if not old["expires_ms"] or old["expires_ms"] > ends_ms:
-            self.store.change(key_id, {**old, "expires_ms": ends_ms, "rotated_to": made[1]["id"]})
-        return made
+        ends_ms = min(old["expires_ms"] or ends_ms, ends_ms)
+        # Under what it was read as: a key that is revoked meanwhile stays so, and leaves no successor.
+        if not self.store.swap(key_id, raw, {**old, "expires_ms": ends_ms, "rotated_to": document["id"]}):
+            self.store.remove(document["id"])
+            self._read(key_id)
+            message = f"The key '{key_id}' was changed by somebody else at the same time."
+            raise Conflict(message, hint="Look at it, and try again.")
+        self._note("key.rotate", document, before=key_id)
+        return successor, document
 
     def revoke(self, key_id: str) -> None:
         """Forget a key: its next request is refused.
@@ -125,7 +135,7 @@ class ApiKeys:
         Raises:
             NotFound: There is no such key.
         """
-        content = self._content(key_id)
+        _, content = self._read(key_id)
         self.store.remove(key_id)
         self.audit.note("key.revoke", key_id, before={"name": content["name"], "scopes": content["scopes"]})
 
@@ -177,24 +187,25 @@ class ApiKeys:
                 self._checked.pop(next(iter(self._checked)), None)
             self._checked[_digest(text)] = (time.monotonic(), caller)
 
-    def _add(self, content: dict[str, Any], action: str, *, before: str = "") -> tuple[str, dict[str, Any]]:
+    def _make(self, content: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         secret = _encode(int.from_bytes(secrets.token_bytes(32)), 43)
         while True:
             key_id = "".join(secrets.choice(_LETTERS) for _ in range(12))
             if self.store.add(key_id, {**content, "digest": _digest(secret)}):
                 break
-        document = _document(key_id, content, content["created_ms"])
-        said = {name: document[name] for name in ("name", "scopes", "helpers", "queues", "expires_at")}
-        self.audit.note(action, key_id, before={"id": before} if before else None, after=said)
         head = f"hh_{self.environment}_{key_id}_{secret}"
-        return head + _checksum(head), document
+        return head + _checksum(head), _document(key_id, content, content["created_ms"])
 
-    def _content(self, key_id: str) -> dict[str, Any]:
-        content = self.store.read(key_id)
-        if content is None:
+    def _note(self, action: str, document: dict[str, Any], *, before: str = "") -> None:
+        said = {name: document[name] for name in ("name", "scopes", "helpers", "queues", "expires_at")}
+        self.audit.note(action, document["id"], before={"id": before} if before else None, after=said)
+
+    def _read(self, key_id: str) -> tuple[bytes, dict[str, Any]]:
+        raw = self.store.read_raw(key_id)
+        if not raw:
             message = f"There is no key '{key_id}'."
             raise NotFound(message, hint="'helperhub keys list' shows all.")
-        return content
+        return raw, parse(raw)
 
     def _note_used(self, key_id: str, at_ms: int) -> None:
         """Note a use, once a minute for each process: every request would be a write."""

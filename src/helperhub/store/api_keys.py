@@ -10,20 +10,35 @@ import orjson
 
 from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
+from helperhub.store.scripts import Scripts
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
     """The hash of keys, and when each was used last; in shard 0 only."""
 
-    client: Client
-    keys: Keys
+    scripts: Scripts
+
+    @property
+    def client(self) -> Client:
+        """The client of that shard."""
+        return self.scripts.client
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of that shard."""
+        return self.scripts.keys
 
     def read(self, key_id: str) -> dict[str, Any] | None:
         """Return what is kept of one key, or None."""
+        raw = self.read_raw(key_id)
+        return parse(raw) if raw else None
+
+    def read_raw(self, key_id: str) -> bytes:
+        """Return what is kept of one key, as it stands there; empty if there is none."""
         with store_errors():
             raw = self.client.hget(self.keys.at("apikeys"), key_id)
-        return _read(raw) if raw else None
+        return bytes(raw or b"")
 
     def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield id and content of every key, with ``last_used_ms``, by id."""
@@ -33,17 +48,16 @@ class ApiKeys:
             pipeline.hgetall(self.keys.at("apikeys", "used"))
             found, used = pipeline.execute()
         for raw_id, raw in sorted(found.items()):
-            yield raw_id.decode(), {**_read(raw), "last_used_ms": int(used.get(raw_id, 0))}
+            yield raw_id.decode(), {**parse(raw), "last_used_ms": int(used.get(raw_id, 0))}
 
     def add(self, key_id: str, content: Mapping[str, Any]) -> bool:
         """Keep a new key; False if there is one of that id."""
         with store_errors():
             return bool(self.client.hsetnx(self.keys.at("apikeys"), key_id, orjson.dumps(dict(content))))
 
-    def change(self, key_id: str, content: Mapping[str, Any]) -> None:
-        """Replace what is kept of a key."""
-        with store_errors():
-            self.client.hset(self.keys.at("apikeys"), key_id, orjson.dumps(dict(content)))
+    def swap(self, key_id: str, before: bytes, after: Mapping[str, Any]) -> bool:
+        """Replace what `read_raw` returned; False if it has changed, or was revoked, since."""
+        return self.scripts.swap_entry("apikeys", key_id, before, orjson.dumps(dict(after)))
 
     def remove(self, key_id: str) -> bool:
         """Forget a key; False if there was none."""
@@ -64,7 +78,8 @@ class ApiKeys:
             return int(self.client.hlen(self.keys.at("apikeys")))
 
 
-def _read(raw: bytes) -> dict[str, Any]:
+def parse(raw: bytes) -> dict[str, Any]:
+    """Return a key's content; of one that can't be read an empty one, which nothing fits."""
     try:
         content = orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -298,9 +298,9 @@ class Scripts:
         """Add an entry to the audit trail, which keeps about ``most``, and return its id."""
         return str(self._run("note_audit", entry, token_hex(8), most), "ascii")
 
-    def swap_webhook(self, webhook_id: str, before: bytes, after: bytes) -> bool:
-        """Change a webhook; False if it isn't what the caller read any more."""
-        return bool(self._run("swap_webhook", webhook_id, before, after))
+    def swap_entry(self, kind: str, id_: str, before: bytes, after: bytes) -> bool:
+        """Change one of the ``webhooks`` or ``apikeys``; False if it isn't what the caller read any more."""
+        return bool(self._run("swap_entry", kind, id_, before, after))
 
 
 def _due_rows(entries: Sequence[tuple[str, str, int, Record, str, str]]) -> bytes:

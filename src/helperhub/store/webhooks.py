@@ -38,7 +38,7 @@ class Webhooks:
     def swap(self, webhook_id: str, before: bytes, after: Mapping[str, Any] | None) -> bool:
         """Replace what `read_raw` returned, empty for a new one; None drops it. False if it has changed since."""
         raw = orjson.dumps(dict(after), option=orjson.OPT_SORT_KEYS) if after is not None else b""
-        return self.scripts.swap_webhook(webhook_id, before, raw)
+        return self.scripts.swap_entry("webhooks", webhook_id, before, raw)
 
 
 def parse(raw: bytes) -> dict[str, Any]:

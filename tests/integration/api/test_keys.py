@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.integration.api.conftest import Api
 
-from helperhub.errors import Unauthenticated
+from helperhub.errors import Conflict, NotFound, Unauthenticated
 from helperhub.model.access import Scope
 from helperhub.services.api_keys import KeyWish, _checksum, split_key
+from helperhub.services.audit import AuditFilter
 
 
 def test_key_is_shown_once_and_kept_as_a_digest(api: Api) -> None:
@@ -68,6 +70,37 @@ def test_rotation_without_overlap_ends_the_old_key(api: Api) -> None:
     old = api.client.post("/api/v1/keys", json={"name": "n", "scopes": ["read"]}).json()
 
     api.client.post(f"/api/v1/keys/{old['id']}/rotate", json={"overlap": "0s"})
+
+    assert api.showing(old["key"]).get("/api/v1/helpers").status_code == 401
+
+
+def test_rotation_of_a_key_that_is_revoked_meanwhile_leaves_neither(api: Api) -> None:
+    """It wrote what it had read, and the revoked key held again for the overlap."""
+    old = api.client.post("/api/v1/keys", json={"name": "n", "scopes": ["read"]}).json()
+    known = {key["id"] for key in api.hub.api_keys.all()}
+
+    def revoke() -> datetime:
+        # It asks for the time between reading the key and writing it.
+        api.hub.api_keys.revoke(old["id"])
+        return datetime.now(UTC)
+
+    with pytest.raises(NotFound):
+        replace(api.hub.api_keys, now=revoke).rotate(old["id"])
+
+    assert {key["id"] for key in api.hub.api_keys.all()} == known - {old["id"]}
+    assert api.showing(old["key"]).get("/api/v1/helpers").status_code == 401
+    assert api.hub.audit.find(AuditFilter(action="key.rotate"), limit=1) == []
+
+
+def test_rotation_of_a_key_that_is_rotated_meanwhile_is_a_conflict(api: Api) -> None:
+    old = api.client.post("/api/v1/keys", json={"name": "n", "scopes": ["read"]}).json()
+
+    def rotate() -> datetime:
+        api.hub.api_keys.rotate(old["id"], overlap=timedelta(0))
+        return datetime.now(UTC)
+
+    with pytest.raises(Conflict):
+        replace(api.hub.api_keys, now=rotate).rotate(old["id"])
 
     assert api.showing(old["key"]).get("/api/v1/helpers").status_code == 401
 

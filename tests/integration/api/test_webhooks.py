@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from tests.integration.api.conftest import SOON, Api, Serve
 
 from helperhub import helper
+from helperhub.errors import NotFound
 from helperhub.model.access import Scope
 from helperhub.model.execution import Trigger
 from helperhub.services.audit import AuditFilter
@@ -291,6 +293,19 @@ def test_deleted_webhook_is_no_more_and_doesnt_come_back(api: Api) -> None:
     assert api.showing().post(hook["path"]).status_code == 404
     assert api.client.post(f"/api/v1/webhooks/{hook['id']}/enable").status_code == 404
     assert api.client.get("/api/v1/webhooks").json() == {"webhooks": []}
+
+
+def test_rotation_of_a_webhook_that_is_deleted_meanwhile_brings_nothing_back(api: Api) -> None:
+    hook = make(api)
+
+    def delete() -> datetime:
+        api.hub.webhooks.delete(hook["id"])
+        return datetime.now(UTC)
+
+    with pytest.raises(NotFound):
+        replace(api.hub.webhooks, now=delete).rotate_secret(hook["id"])
+
+    assert api.hub.webhooks.all() == []
 
 
 def test_change_from_before_a_deletion_brings_nothing_back(api: Api) -> None:

@@ -69,7 +69,7 @@ def build_key_routes(hub: Hub) -> APIRouter:
         status_code=201,
         summary="Rotate a key",
         response_model=NewKeyDocument,
-        **needs(_ADMIN, whole=True, secret=True, errors=(400, 404)),
+        **needs(_ADMIN, whole=True, secret=True, errors=(400, 404, 409)),
     )
     def rotate(id: Id, body: Annotated[RotateBody, Body()] = RotateBody()) -> Response:  # noqa: A002, B008 - DESIGN's word; a frozen default
         """Make its successor, which may do the same; the old one goes on for a while."""
