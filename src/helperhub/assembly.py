@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from helperhub import __version__
 from helperhub.broker.broker import BrokerOptions, HelperHubBroker
 from helperhub.broker.running import declare_helper
+from helperhub.errors import ConfigurationError
 from helperhub.middleware import STANDS_FOR, Policies, build_middleware
 from helperhub.middleware.history import RecordsBackend
 from helperhub.model.duration import to_ms
@@ -34,6 +35,7 @@ from helperhub.services.failure_notice import NOTICE_HELPER, GivenUp, NoticeTarg
 from helperhub.services.outside import Outside
 from helperhub.services.outside_addresses import parse_allowed
 from helperhub.services.profiles import Profiles, QueueRules
+from helperhub.services.traced_outside import TracedOutside
 from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
 from helperhub.store import schema
 from helperhub.store.assurance import Assurance
@@ -66,6 +68,7 @@ from helperhub.trust.signing import Signatures
 if TYPE_CHECKING:
     from helperhub.archive.database import Database
     from helperhub.plugins.loader import Plugins
+    from helperhub.telemetry.traces import Traces
 
 
 class Assembly:
@@ -224,6 +227,7 @@ class Assembly:
             open_group=lambda group, size, keep_ms: self.scripts.open_group(group, size, keep_ms=keep_ms),
             log_fields=set_log_context,
             take_over_log=lambda: take_over_dramatiqs_log(format=self.settings.log.format),
+            traces=self.traces,
         )
         broker = HelperHubBroker(
             self.scripts,
@@ -262,6 +266,25 @@ class Assembly:
                 self._declare(self._plugins)
             return self._plugins
 
+    @cached_property
+    def traces(self) -> Traces | None:
+        """Makes spans for a collector; None unless HELPERHUB_OTEL_ENDPOINT is set, and then nothing of it is loaded.
+
+        Raises:
+            ConfigurationError: OpenTelemetry's SDK isn't installed.
+        """
+        endpoint = self.settings.otel_endpoint
+        if endpoint is None:
+            return None
+        try:
+            from helperhub.telemetry.traces import build_traces  # noqa: PLC0415 - costs 0.2 s, and is an extra
+        except ImportError as error:
+            message = f"HELPERHUB_OTEL_ENDPOINT is set, and OpenTelemetry isn't installed: {error}."
+            raise ConfigurationError(
+                message, hint="pip install 'helperhub[otel]', or leave the setting out."
+            ) from error
+        return build_traces(endpoint, hub=self.settings.hub, version=__version__, process=self.worker_id)
+
     def start_reports(self) -> None:
         """Report errors of executions that this process gives up on to Sentry, if a DSN is set."""
         dsn = self.settings.sentry_dsn
@@ -283,6 +306,9 @@ class Assembly:
             part.line.close()
         if self._database is not None:
             self._database.close()
+        traces: Traces | None = vars(self).get("traces")
+        if traces is not None:
+            traces.close()
 
     def _about(self) -> dict[str, str]:
         """Return what this process says of itself once it is a worker process."""
@@ -348,7 +374,8 @@ class Assembly:
     def _build_callback_helper(self) -> Helper:
         given = self.settings.callbacks
         outside = Outside(parse_allowed(given.allow), given.timeout, given.max_answer)
-        return build_callback_helper(outside, self.callback_secrets.all, delays=given.delays, queue=given.queue)
+        posts = outside if self.traces is None else TracedOutside(outside, self.traces)
+        return build_callback_helper(posts, self.callback_secrets.all, delays=given.delays, queue=given.queue)
 
     def _targets(self) -> NoticeTargets:
         on = self.settings.on_failure

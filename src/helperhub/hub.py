@@ -231,6 +231,7 @@ class Hub(UseCases):
             grace=self.settings.scheduler.grace,
             record_of=self._record_of,
             plan=self._planner.plan,
+            traces=self.traces,
         )
         janitors = [
             Janitor(

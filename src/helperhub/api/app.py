@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
 from helperhub import __version__
@@ -33,9 +34,18 @@ from helperhub.api.routes.webhook import build_webhook_route
 from helperhub.api.routes.webhooks import build_webhook_routes
 from helperhub.api.shield import LOOPBACK_NAMES, Shield
 from helperhub.api.throttle import Throttle
+from helperhub.api.tracing import Tracing
 from helperhub.hub import Hub
 
 API = "/api/v1"
+#: FastAPI's own spans and log records hold paths, and so webhooks' tokens, and exceptions' texts: see `api.tracing`.
+_UNTOLD: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 _ABOUT = """\
 Everything that the command line does, over HTTP.
 
@@ -69,9 +79,11 @@ def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
         openapi_url=None,
         # Would answer with an address made of what the client says it is, and by http behind a proxy that ends TLS.
         redirect_slashes=False,
+        telemetry=_UNTOLD,
         dependencies=[Depends(guard), Depends(once)],
         lifespan=_lifespan(hub),
         middleware=[
+            *([Middleware(Tracing, traces=hub.traces)] if hub.traces is not None else []),
             Middleware(
                 Shield,
                 hosts=hosts,

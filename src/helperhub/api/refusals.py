@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -71,15 +71,20 @@ def told_of(request: Request) -> dict[str, Any]:
     """Return who asks, from where and for what: the route as it is declared, never what was sent."""
     caller = getattr(request.state, "caller", None)
     shown = getattr(request.state, "shown_id", "")
-    route = getattr(request.scope.get("route"), "path", "")
-    root = request.scope.get("root_path", "")
-    prefix = _VERSIONED if str(request.scope["path"]).startswith(f"{root}{_VERSIONED}/") else ""
     return {
         "who": caller.name if caller is not None else f"key:{shown}?" if shown else "",
         "address": _address_of(request),
         "method": request.method,
-        "route": f"{prefix}{route}",
+        "route": route_of(request.scope),
     }
+
+
+def route_of(scope: Mapping[str, Any]) -> str:
+    """Return the route of a request as it is declared; empty where none took it."""
+    route = getattr(scope.get("route"), "path", "")
+    root = scope.get("root_path", "")
+    prefix = _VERSIONED if route and str(scope["path"]).startswith(f"{root}{_VERSIONED}/") else ""
+    return f"{prefix}{route}"
 
 
 def _address_of(request: Request) -> str:

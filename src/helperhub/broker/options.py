@@ -28,7 +28,7 @@ _ACTORS_ONLY = ("throws", "retry_when", "retry_policy")
 BOOKKEEPING = ("retries", "traceback", "requeue_timestamp")
 
 #: What most messages have at most: nothing else is looked at then.
-_HARMLESS = frozenset({"trigger"})
+_HARMLESS = frozenset({"trigger", "traceparent"})
 _TRIGGERS = frozenset({None, *Trigger})
 
 _Refuse = Callable[[str, str], NoReturn]

@@ -7,6 +7,7 @@ logged by Dramatiq **and the actor still runs**.
 
 | # | policy      | why it stands there                                                                | fails  |
 |---|-------------|------------------------------------------------------------------------------------|--------|
+| 0 | Tracing     | around all of it; its after-hook sees the final verdict. Only with an endpoint     | open   |
 | 1 | LogContext  | outermost: every line of every other policy carries the ids; tells the outcome last | open   |
 | 2 | Start       | nothing below may see an execution that isn't to run: gone back, cancelled, expired | closed |
 | 3 | History     | its after-hook sees the final verdict; writes result and error                      | open   |
@@ -29,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dramatiq.middleware as dramatiqs
 from dramatiq.middleware import CurrentMessage, Middleware
@@ -48,6 +49,10 @@ from helperhub.middleware.retries import Retries, SpecOf
 from helperhub.middleware.shutdown import Shutdown
 from helperhub.middleware.start import Start
 from helperhub.middleware.time_limits import TimeLimits
+from helperhub.middleware.tracing import Tracing
+
+if TYPE_CHECKING:
+    from helperhub.telemetry.traces import Traces
 
 __all__ = ["STANDS_FOR", "Policies", "build_middleware"]
 
@@ -78,6 +83,7 @@ class Policies:
         open_group: Begins to count a group's members: its id, its size, ms it is kept.
         log_fields: Sets the log context of this thread; an empty mapping clears it.
         take_over_log: Makes Dramatiq's command write the fields of log records.
+        traces: Makes spans; None where nobody collects them.
     """
 
     records: RecordsBackend
@@ -92,6 +98,7 @@ class Policies:
     open_group: Callable[[str, int, int], object]
     log_fields: Callable[[dict[str, Any]], None]
     take_over_log: Callable[[], None]
+    traces: Traces | None = None
 
 
 def build_middleware(policies: Policies) -> list[Middleware]:
@@ -104,6 +111,7 @@ def build_middleware(policies: Policies) -> list[Middleware]:
     calls.watch(limits.watcher(calls))
     calls.watch(cancellation.watcher(calls))
     return [
+        *([Tracing(policies.traces)] if policies.traces is not None else []),
         LogContext(policies.log_fields, policies.take_over_log),
         Start(),
         History(max_result=policies.max_result),

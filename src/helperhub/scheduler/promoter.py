@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from helperhub.model.execution import Status, Trigger
 from helperhub.model.identity import PlannedId, parse_planned_id
-from helperhub.model.instant import epoch_ms, from_ms
+from helperhub.model.instant import epoch_ms, from_ms, to_rfc3339
 from helperhub.scheduler.records import RecordOf
 from helperhub.schedules.misfire import Action, Decision, DueSlot, decide_due
 from helperhub.store.catalogue import Catalogue, CatalogueRow, Snapshot
 from helperhub.store.record import CODE_BY_STATUS, Record
 from helperhub.store.scripts import Due, DueRow, Scripts
+from helperhub.telemetry.told import CARRIED, Told
+
+if TYPE_CHECKING:
+    from helperhub.telemetry.traces import Scheduled, Traces
 
 _log = logging.getLogger("helperhub.promoter")
 _HELPERS = 200
@@ -56,6 +61,7 @@ class Promoter:
         grace: timedelta,
         record_of: RecordOf,
         plan: Callable[[Collection[str]], object] | None = None,
+        traces: Traces | None = None,
     ) -> None:
         """Prepare.
 
@@ -66,6 +72,7 @@ class Promoter:
             grace: A due time passed by more than this counts as missed.
             record_of: Builds records.
             plan: Extends the plan of these helpers; None where nobody else is to plan.
+            traces: Begins the trace of each due time; None where nobody collects them.
         """
         self._scripts = scripts
         self._catalogue = catalogue
@@ -73,6 +80,8 @@ class Promoter:
         self._grace = grace
         self._record_of = record_of
         self._plan = plan
+        self._traces = traces
+        self._begun: dict[tuple[str, str], Scheduled] = {}
         self._known = Snapshot(-1, {}, {})
 
     def promote(self) -> Promotion:
@@ -84,15 +93,24 @@ class Promoter:
         due = self._look()
         if due.revision != self._known.revision:
             self._known = self._catalogue.read()
+        self._begun.clear()
         entries = [entry for row in due.rows for entry in self._decide(row, due.now_ms)]
         codes: list[int] = []
         for start in range(0, len(entries), _BATCH):
             codes += self._scripts.enqueue_due(entries[start : start + _BATCH])
+        self._end_spans(entries, codes)
         enqueued, recorded = sum(code in (1, 2) for code in codes), codes.count(3)
         if enqueued or recorded:
             _log.debug("promoted", extra={"enqueued": enqueued, "recorded": recorded})
         more = len(due.rows) == _HELPERS
         return Promotion(due.now_ms, due.next_due_ms, due.revision, enqueued, recorded, more)
+
+    def _end_spans(self, entries: Sequence[_Entry], codes: Sequence[int]) -> None:
+        """Tell of what this scheduler enqueued; another's are told by that one."""
+        for (helper, slot, *_), code in zip(entries, codes, strict=True) if self._begun else ():
+            begun = self._begun.get((helper, slot))
+            if begun is not None and code in (1, 2):
+                begun.end()
 
     def _look(self) -> Due:
         due = self._scripts.due(self._scheduler, limit=_HELPERS)
@@ -129,11 +147,20 @@ class Promoter:
         return [self._entry(known, *slots[decision.slot], decision) for decision in decisions]
 
     def _entry(self, row: CatalogueRow, planned: PlannedId, due_ms: int, decision: Decision) -> _Entry:
-        record = self._record_of(row.spec, planned, due_ms)
-        if decision.action is not Action.ENQUEUE:
+        is_enqueued = decision.action is Action.ENQUEUE
+        options = self._begin_span(row, planned) if is_enqueued and self._traces is not None else None
+        record = self._record_of(row.spec, planned, due_ms, options)
+        if not is_enqueued:
             record.overlap = ""
         code = CODE_BY_STATUS[_STATUS_BY_ACTION[decision.action]]
         return row.helper, planned.slot, due_ms, record, code, decision.reason
+
+    def _begin_span(self, row: CatalogueRow, planned: PlannedId) -> dict[str, str]:
+        assert self._traces is not None  # noqa: S101 - for the type only
+        about = Told(str(planned), row.helper, row.spec.queue)
+        begun = self._traces.scheduled(about, to_rfc3339(planned.planned_at))
+        self._begun[row.helper, planned.slot] = begun
+        return {CARRIED: begun.carried}
 
 
 def _gone(helper: str, slot: str, due_ms: int) -> _Entry:

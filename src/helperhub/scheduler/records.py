@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import HelperSpec
@@ -26,15 +27,17 @@ class RecordOf:
     max_attempts_of: Callable[[str], int]
     envelopes: Envelopes
 
-    def __call__(self, spec: HelperSpec, planned: PlannedId, due_ms: int) -> Record:
-        """Return the record of ``planned``, due at ``due_ms``, signed.
+    def __call__(
+        self, spec: HelperSpec, planned: PlannedId, due_ms: int, options: Mapping[str, Any] | None = None
+    ) -> Record:
+        """Return the record of ``planned``, due at ``due_ms``, signed; ``options`` ride in its message.
 
         Raises:
             ConfigurationError: There is no key to sign with.
         """
         record = self.unsigned(spec, planned, due_ms)
         args = () if spec.payload is None else (spec.payload,)
-        record.body = self.envelopes.pack(str(planned), record, Envelope(args))
+        record.body = self.envelopes.pack(str(planned), record, Envelope(args, options=dict(options or {})))
         return record
 
     def unsigned(self, spec: HelperSpec, planned: PlannedId, due_ms: int) -> Record:

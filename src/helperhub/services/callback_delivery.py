@@ -16,7 +16,8 @@ from helperhub.model.callback_url import parse_callback_url
 from helperhub.model.helper import HelperSpec
 from helperhub.model.retry import RetryPolicy
 from helperhub.plugins.declaration import Declaration, Helper
-from helperhub.services.outside import Answer, CallFailed, Outside, TargetRefused
+from helperhub.services.outside import Answer, CallFailed, TargetRefused
+from helperhub.services.traced_outside import Posts
 from helperhub.trust.signing import Signatures
 from helperhub.trust.standard_webhooks import sign
 from helperhub.trust.webhook_secret import derive_secrets
@@ -56,7 +57,7 @@ class CallbackSecrets:
 
 
 def build_callback_helper(
-    outside: Outside, secrets: Callable[[], list[str]], *, delays: Sequence[timedelta], queue: str
+    outside: Posts, secrets: Callable[[], list[str]], *, delays: Sequence[timedelta], queue: str
 ) -> Helper:
     """Return the helper that calls back.
 
@@ -80,7 +81,7 @@ def build_callback_helper(
     return Helper(call_back, Declaration(spec, throws=lasting))
 
 
-def deliver(wanted: Mapping[str, Any], outside: Outside, secrets: list[str], *, now: datetime) -> dict[str, Any]:
+def deliver(wanted: Mapping[str, Any], outside: Posts, secrets: list[str], *, now: datetime) -> dict[str, Any]:
     """Post ``wanted["event"]`` to ``wanted["url"]``; return what was answered.
 
     Raises:

@@ -23,6 +23,7 @@ from helperhub.services.profiles import Profiles
 from helperhub.store.executions import Executions as Records
 from helperhub.store.record import ReadBody, Record, read_execution
 from helperhub.store.scripts import Publication
+from helperhub.telemetry.told import CARRIED
 from helperhub.trust.redaction import redact_fields
 
 _log = logging.getLogger("helperhub.callbacks")
@@ -73,7 +74,7 @@ class Ends:
                 _log.error("callback_impossible", extra={"execution_id": publication.id, "error": why})
 
     def _publication(self, execution_id: str, record: Record) -> Publication | None:
-        url = self._url_of(execution_id, record)
+        url, carried = self._url_of(execution_id, record)
         if url is None:
             return None
         try:
@@ -84,7 +85,7 @@ class Ends:
             secret = spec.secret_fields if spec else ()
             execution = replace(execution, result=redact_fields(execution.result, secret))
             event = build_event(execution, with_payload=not self.broker.envelopes.cipher.enabled)
-            return self._wrap(execution, {"url": url, "event": event})
+            return self._wrap(execution, {"url": url, "event": event}, carried)
         except StoreError:
             raise
         except (HelperHubError, ValueError, LookupError) as error:
@@ -92,20 +93,21 @@ class Ends:
             _log.error("callback_impossible", extra={"execution_id": execution_id, "error": str(error)})
             return None
 
-    def _url_of(self, execution_id: str, record: Record) -> str | None:
-        """Return the URL that its caller gave, if nobody changed it, else its helper's."""
+    def _url_of(self, execution_id: str, record: Record) -> tuple[str | None, Mapping[str, Any]]:
+        """Return the URL that its caller gave, if nobody changed it, else its helper's; and the trace it is part of."""
         try:
-            own = self.broker.envelopes.open(execution_id, record).options.get("callback")
+            options = self.broker.envelopes.open(execution_id, record).options
         except CorruptRecord:
             # Nobody with a key wrote it: whoever did doesn't choose where its document goes.
-            own = None
+            options = {}
         spec = self.profiles.spec_of(record.helper)
-        return own or (spec.callback if spec else None)
+        carried = {CARRIED: options[CARRIED]} if CARRIED in options else {}
+        return options.get("callback") or (spec.callback if spec else None), carried
 
-    def _wrap(self, execution: Execution, payload: Mapping[str, Any]) -> Publication:
+    def _wrap(self, execution: Execution, payload: Mapping[str, Any], carried: Mapping[str, Any]) -> Publication:
         about = {"execution": execution.id, "helper": execution.helper, "queue": execution.queue}
         message = self.broker.get_actor(CALLBACK_HELPER).message(dict(payload))
-        options = {"keyed": True, "metadata": about}
+        options = {"keyed": True, "metadata": about, **carried}
         keyed = message.copy(message_id=f"callback:{execution.id}", options=options)
         # The document holds payload, result and errors, each of which has a bound of its own.
         made = self.broker.publication(keyed, extra_payload=len(orjson.dumps(payload)))

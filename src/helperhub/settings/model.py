@@ -316,6 +316,9 @@ class Settings(BaseSettings):
     on_failure: OnFailureSettings = OnFailureSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
+    otel_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    """OpenTelemetry collector that gets traces over OTLP/HTTP (URL, such as http://127.0.0.1:4318); needs
+    'helperhub[otel]'. Empty means no traces."""
     sentry_dsn: SecretStr | None = None
     """Sentry project that gets the errors of executions that were given up on (URL with its key); also read from
     SENTRY_DSN. Empty means none."""
