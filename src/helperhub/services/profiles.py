@@ -50,9 +50,10 @@ class Profiles:
 
     def snapshot(self) -> Snapshot:
         """Return the catalogue, at most a second old; older while Redis is away."""
-        if self.is_away():
-            return self._snapshot
-        return self.renew(_TRUST_S)
+        # Without the lock: whoever asks holds it as long as Redis takes, and what was known will do for so long.
+        known = self._snapshot
+        is_fresh = known.revision >= 0 and time.monotonic() - self._asked_at <= _TRUST_S
+        return known if is_fresh or self.is_away() else self.renew(_TRUST_S)
 
     def renew(self, trust_s: float = 0.0) -> Snapshot:
         """Return the catalogue, at most ``trust_s`` seconds old; older if Redis is away."""
