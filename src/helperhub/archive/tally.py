@@ -1,4 +1,4 @@
-"""Counts and times of what ended, by helper, queue, hour and day: small rows that outlive the executions."""
+"""Counts and times of what ended, by helper, queue, hour, day and week: small rows that outlive the executions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from helperhub.model.execution import Status
 from helperhub.model.helper import split_key
 from helperhub.model.histogram import Histogram, add_to, dump_histogram, load_histogram, step_of
 from helperhub.model.instant import epoch_ms
+from helperhub.model.span import HOUR_MS, LENGTHS_MS, floor_to
 
-#: Length of each period, ms; both begin with the hours and days of UTC.
-PERIODS_MS = {"hour": 3_600_000, "day": 86_400_000}
 #: Of a helper that reports totals, at most so many names are summed.
 MOST_TOTALS = 50
 
@@ -25,7 +24,7 @@ class Period(NamedTuple):
     """What a row of `tables.rollups` is of: its key.
 
     Args:
-        period: ``hour`` or ``day``.
+        period: ``hour``, ``day`` or ``week``.
         start_ms: Its first ms.
         helper: The helper's name.
         instance: Its instance, or "".
@@ -114,18 +113,26 @@ class Tally:
 
 
 def tally(rows: Iterable[Ended]) -> dict[Period, Tally]:
-    """Return what ended by hour and day, helper and queue."""
-    found: dict[Period, Tally] = {}
+    """Return what ended by hour, day and week, helper and queue."""
+    hours: dict[Period, Tally] = {}
     for ended in rows:
         helper, instance = split_key(ended.execution.helper)
-        for period, length_ms in PERIODS_MS.items():
-            start_ms = ended.recorded_ms - ended.recorded_ms % length_ms
-            key = Period(period, start_ms, helper, instance or "", ended.execution.queue)
-            one = found.get(key)
-            if one is None:
-                one = found[key] = Tally()
-            one.add(ended)
+        start_ms = floor_to(ended.recorded_ms, HOUR_MS)
+        _at(hours, Period("hour", start_ms, helper, instance or "", ended.execution.queue)).add(ended)
+    # Each execution is counted once, and the longer periods are summed from the hours: they are few.
+    found = dict(hours)
+    for key, one in hours.items():
+        for period, length_ms in LENGTHS_MS.items():
+            if period != "hour":
+                _at(found, key._replace(period=period, start_ms=floor_to(key.start_ms, length_ms))).merge(one)
     return found
+
+
+def _at(tallies: dict[Period, Tally], key: Period) -> Tally:
+    one = tallies.get(key)
+    if one is None:
+        one = tallies[key] = Tally()
+    return one
 
 
 def read_period(row: Any) -> Period:
@@ -147,4 +154,4 @@ def read_tally(row: Any) -> Tally:
     )
 
 
-__all__ = ["PERIODS_MS", "Period", "Tally", "read_period", "read_tally", "tally"]
+__all__ = ["Period", "Tally", "read_period", "read_tally", "tally"]
