@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from helperhub.archive.audit import AuditChain
     from helperhub.plugins.loader import Plugins
     from helperhub.services.metrics import Metrics
+    from helperhub.services.pruning import Pruning
+    from helperhub.services.reports import Reports
+    from helperhub.services.statistics import Statistics
 
 
 #: How long a look whether Redis is there may take, seconds; a script call takes a thousandth of it.
@@ -125,6 +128,27 @@ class UseCases(Assembly):
             lambda: self.database,
             lambda: epoch_ms(self._redis_time()),
         )
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """See what happened over a span: by helper, queue, hour and day."""
+        from helperhub.services.statistics import Statistics  # noqa: PLC0415 - SQLAlchemy costs 0.2 s
+
+        return Statistics(lambda: self.database, lambda: datetime.now(UTC))
+
+    @cached_property
+    def pruning(self) -> Pruning:
+        """Remove what is old from the archive."""
+        from helperhub.services.pruning import Pruning  # noqa: PLC0415 - as above
+
+        return Pruning(lambda: self.database, self.records.dead_ids, self.audit, self._redis_time)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Report on a week, and send that."""
+        from helperhub.services.reports import Reports  # noqa: PLC0415 - as above
+
+        return Reports(self.settings.hub, self.settings.timezone, self.statistics, self._targets())
 
     @cached_property
     def renewal(self) -> Renewal:

@@ -14,7 +14,7 @@ from helperhub.archive.tables import OUTCOMES, rollups
 from helperhub.archive.tally import Tally
 from helperhub.model.helper import split_key
 from helperhub.model.histogram import Histogram
-from helperhub.model.span import Stretch
+from helperhub.model.span import DAY_MS, Stretch, floor_to
 
 Key = tuple[Any, ...]
 _SUMS = ("retries", "redeliveries", "waited_ms", "ran_ms")
@@ -64,8 +64,16 @@ class RollupReader:
         """Read from ``connection``."""
         self.connection = connection
 
-    def first_ms(self, period: str) -> int | None:
-        """Return when the oldest hour or day begins; None if there is none."""
+    def hours_since_ms(self) -> int | None:
+        """Return from when on all hours are there; 0 if none was ever removed, None if only days are left."""
+        oldest_hour, oldest_day = self._first_ms("hour"), self._first_ms("day")
+        if oldest_hour is None:
+            return 0 if oldest_day is None else None
+        # Whole days of hours are removed.
+        since_ms = floor_to(oldest_hour, DAY_MS)
+        return 0 if oldest_day is None or since_ms <= oldest_day else since_ms
+
+    def _first_ms(self, period: str) -> int | None:
         oldest = select(rollups.c.start_ms).where(rollups.c.period == period).order_by(rollups.c.start_ms).limit(1)
         found = self.connection.execute(oldest).scalar()
         return None if found is None else int(found)
@@ -108,9 +116,9 @@ class RollupReader:
             rows = self.connection.execute(
                 select(rollups.c.waits, rollups.c.runs, *columns).where(*_within(stretch), *wanted)
             )
-            for waits, runs, *key in rows:
+            for waits, runs, *rest in rows:
                 read += 1
-                into = steps.get(tuple(key))
+                into = steps.get(tuple(rest))
                 if into is not None:
                     _add_steps(into[0], waits)
                     _add_steps(into[1], runs)
@@ -162,8 +170,8 @@ def _among(by: Sequence[str], keys: Collection[Key]) -> list[ColumnElement[bool]
 
 def _read_sums(numbers: Sequence[Any]) -> Tally:
     # PostgreSQL's sums of bigint are numeric.
-    whole = [int(number) for number in numbers]
-    return Tally(dict(zip(OUTCOMES, whole[: len(OUTCOMES)], strict=True)), *whole[len(OUTCOMES) :])
+    counts, (retries, redeliveries, waited_ms, ran_ms) = numbers[: len(OUTCOMES)], map(int, numbers[len(OUTCOMES) :])
+    return Tally(dict(zip(OUTCOMES, map(int, counts), strict=True)), retries, redeliveries, waited_ms, ran_ms)
 
 
 def _add_steps(into: dict[str, int], text: str) -> None:

@@ -5,7 +5,7 @@
 | executions         | one execution that came to its end                              | till cleaned up |
 | attempts           | one attempt that failed, of those executions                    | with the execution |
 | execution_metadata | one name and value that a caller gave with an execution         | with the execution |
-| rollups            | counts and times of a helper in a queue: of an hour, day, week  | hours 90 days, others for ever |
+| rollups            | counts and times of a helper in a queue: of an hour, day, week  | hours 90 days, or for ever |
 | audit              | who did what; each entry holds the digest of the one before     | for ever |
 | places             | how far a shard's outcomes have been read, in the same commit   | for ever |
 | facts              | whose archive this is                                           | for ever |

@@ -8,6 +8,7 @@ import click
 
 from helperhub.cli.call import current_call
 from helperhub.cli.output import echo_document, echo_facts, echo_status, wants_json
+from helperhub.cli.prune import prune
 from helperhub.cli.words import json_option
 from helperhub.errors import NotFound
 
@@ -15,6 +16,9 @@ from helperhub.errors import NotFound
 @click.group()
 def db() -> None:
     """Look after the archive's database."""
+
+
+db.add_command(prune)
 
 
 @db.command()

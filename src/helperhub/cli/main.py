@@ -32,6 +32,8 @@ COMMANDS = {
     "callbacks": LazyCommand("helperhub.cli.callbacks:callbacks", "See what was told to URLs; tell it again.", _SEE),
     "queues": LazyCommand("helperhub.cli.queues:queues", "List, pause, resume, purge queues.", _SEE),
     "workers": LazyCommand("helperhub.cli.workers:workers", "List, pause, resume worker processes.", _SEE),
+    "stats": LazyCommand("helperhub.cli.stats:stats", "Count and time what ended, by helper, queue, hour.", _SEE),
+    "report": LazyCommand("helperhub.cli.report:report", "Report on a week, as a page or text.", _SEE),
     "next": LazyCommand("helperhub.cli.next_times:next_times", "Show when a schedule would fire.", _SEE),
     "plugins": LazyCommand("helperhub.cli.plugins:plugins", "List what is installed, and what is broken.", _SETUP),
     "config": LazyCommand("helperhub.cli.config:config", "Show and check the settings.", _SETUP),

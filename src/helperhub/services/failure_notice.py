@@ -138,7 +138,7 @@ def send_notice(document: Mapping[str, Any], targets: NoticeTargets) -> dict[str
     if targets.url:
         sent["url_status"] = _post(targets.url, document)
     if targets.mail_to:
-        _mail(build_mail(document, targets), targets)
+        send_mail(build_mail(document, targets), targets)
         sent["mailed"] = list(targets.mail_to)
     return sent
 
@@ -190,14 +190,19 @@ def _post(url: str, document: Mapping[str, Any]) -> int:
         raise HelperHubError(message) from error
 
 
-def _mail(mail: EmailMessage, targets: NoticeTargets) -> None:
+def send_mail(mail: EmailMessage, targets: NoticeTargets) -> None:
+    """Send ``mail`` through the server of ``targets``.
+
+    Raises:
+        HelperHubError: It didn't take the mail.
+    """
     try:
         with _connect(targets) as smtp:
             if targets.smtp_user:
                 smtp.login(targets.smtp_user, targets.smtp_password or "")
             smtp.send_message(mail)
     except (OSError, smtplib.SMTPException) as error:
-        message = f"{targets.smtp_host}:{targets.smtp_port} didn't take the failure notice: {error}."
+        message = f"{targets.smtp_host}:{targets.smtp_port} didn't take the mail: {error}."
         raise HelperHubError(message) from error
 
 

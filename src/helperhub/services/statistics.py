@@ -183,16 +183,14 @@ class Statistics:
         """
         zone = load_zone(timezone)
         with self.view(wish) as view:
-            oldest = view.reader.first_ms("hour")
-            since = max(view.since_ms, view.until_ms if oldest is None else oldest)
-            one = View(
-                view.reader, [Stretch("hour", since, view.until_ms)], since, view.until_ms, wish.which
-            )
+            complete_ms = view.reader.hours_since_ms()
+            since = max(view.since_ms, view.until_ms if complete_ms is None else complete_ms)
+            one = View(view.reader, [Stretch("hour", since, view.until_ms)], since, view.until_ms, wish.which)
             counts = [[0] * 24 for _ in WEEKDAYS]
             for (start_ms,), tally in one.sums("start_ms").items():
                 local = from_ms(start_ms).astimezone(zone)
                 counts[local.weekday()][local.hour] += tally.total
-            return {**one.document(), "timezone": timezone, "counts": counts, "busiest": _busiest(counts, limit)}
+            return {**one.document(), "timezone": timezone, "counts": counts, "busiest": busiest_of(counts, limit)}
 
     def series(self, wish: Wish, *, by: str = "day", times: bool = False) -> dict[str, Any]:
         """Return figures hour by hour or day by day as arrays, for charts; where nothing ended, zeros.
@@ -251,7 +249,7 @@ class Statistics:
             yield RollupReader(connection)
 
     def _view(self, reader: RollupReader, since_ms: int, until_ms: int, which: Which) -> View:
-        stretches = split_span(since_ms, until_ms, hours_since_ms=reader.first_ms("hour"))
+        stretches = split_span(since_ms, until_ms, hours_since_ms=reader.hours_since_ms())
         return View(reader, stretches, stretches[0].since_ms, stretches[-1].until_ms, which)
 
 
@@ -273,7 +271,8 @@ def name_of(key: Key) -> str:
     return f"{helper}/{instance}" if instance else str(helper)
 
 
-def _busiest(counts: Sequence[Sequence[int]], limit: int) -> list[dict[str, Any]]:
+def busiest_of(counts: Sequence[Sequence[int]], limit: int) -> list[dict[str, Any]]:
+    """Return the hours of the week in which most ended, the first ``limit``, from counts by weekday and hour."""
     hours = [(count, -day, -hour) for day, row in enumerate(counts) for hour, count in enumerate(row) if count]
     return [
         {"weekday": WEEKDAYS[-day], "hour": -hour, "executions": count}
@@ -297,4 +296,4 @@ def _arrays(starts: Sequence[int], found: Mapping[Key, Tally], *, times: bool) -
     return arrays
 
 
-__all__ = ["ORDERS", "USUAL_SPAN", "WEEKDAYS", "Statistics", "View", "Wish", "check_order", "name_of"]
+__all__ = ["ORDERS", "USUAL_SPAN", "WEEKDAYS", "Statistics", "View", "Wish", "busiest_of", "check_order", "name_of"]
