@@ -29,6 +29,8 @@ from helperhub.api.routes.live import build_live_routes
 from helperhub.api.routes.metrics import build_metrics_routes
 from helperhub.api.routes.plan import build_plan_routes
 from helperhub.api.routes.queues import build_queue_routes, build_worker_routes
+from helperhub.api.routes.reports import build_report_routes
+from helperhub.api.routes.statistics import build_statistics_routes
 from helperhub.api.routes.system import build_system_routes
 from helperhub.api.routes.webhook import build_webhook_route
 from helperhub.api.routes.webhooks import build_webhook_routes
@@ -135,4 +137,6 @@ def _versioned(hub: Hub) -> Sequence[APIRouter]:
         build_audit_routes(hub),
         build_webhook_routes(hub),
         build_system_routes(hub),
+        build_statistics_routes(hub),
+        build_report_routes(hub),
     )

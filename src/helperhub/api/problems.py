@@ -41,6 +41,7 @@ _STATUS: dict[type[HelperHubError], int] = {
     errors.StoreUnavailable: 503,
     errors.StoreRefused: 503,
     errors.CorruptRecord: 409,
+    errors.ArchiveError: 503,
     HelperHubError: 500,
 }
 
