@@ -33,13 +33,13 @@ def ended(
     attempt: int = 1,
     queue: str = "default",
     result: Any = None,
-    id: str | None = None,
+    own_id: str | None = None,
 ) -> Ended:
     """Return an execution that came to its end at ``at``."""
     started = at - timedelta(milliseconds=ran_ms)
     ran = status in (Status.SUCCESS, Status.ERROR)
     execution = Execution(
-        id or f"execution-{next(_numbers)}",
+        own_id or f"execution-{next(_numbers)}",
         helper,
         queue,
         3,
