@@ -34,8 +34,10 @@ def dates_of(report: WeeklyReport) -> str:
 
 
 def subject_of(report: WeeklyReport) -> str:
-    """Return the subject of a mail."""
-    return f"[HelperHub] {report.hub}, week {report.week.name}: {gist_of(report)}"
+    """Return the subject of a mail: short, so that it needn't be folded (RFC 5322, 2.1.1)."""
+    ended, complete = report.now["executions"], show_share(report.now["completion_rate"])
+    gist = f"{ended:,} executions, {complete} complete" if ended else "nothing ended"
+    return f"[HelperHub] {report.hub}, {report.week.name}: {gist}"
 
 
 def gist_of(report: WeeklyReport) -> str:
@@ -51,7 +53,7 @@ def show_share(share: float | None) -> str:
     if share is None:
         return "-"
     if share < 1.0 and share > 0.9995:
-        return f"{int(share * 100_000) / 1000:.2f} %"
+        return f"{int(share * 10_000) / 100:.2f} %"
     return "100 %" if share == 1.0 else f"{share * 100:.1f} %"
 
 
