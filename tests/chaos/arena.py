@@ -100,7 +100,7 @@ class Arena:
             "HELPERHUB_REDIS_URL": self._servers.url,
             "HELPERHUB_HUB": HUB,
             "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
-            "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+            "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
             "HELPERHUB_WORKER__LEASE": f"{LEASE_S}s",
             "HELPERHUB_WORKER__SETTLE_WINDOW": str(self.settle_window),
             "HELPERHUB_LOG__FORMAT": "json",

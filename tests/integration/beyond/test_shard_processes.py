@@ -65,7 +65,7 @@ def environ(cluster: ClusterForTests, tmp_path: Path, hub_name: str) -> Mapping[
         "HELPERHUB_SHARDS": "3",
         **{f"HELPERHUB_QUEUES__{queue.upper()}__SHARD": str(shard) for shard, queue in enumerate(QUEUES)},
         "HELPERHUB_SIGNING__ENABLED": "false",
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
         "HELPERHUB_LOG__LEVEL": "error",
     }
 

@@ -106,7 +106,7 @@ def environ_fixture(redis_url: str, hub_name: str, tmp_path: Path) -> dict[str, 
         "HELPERHUB_REDIS_URL": redis_url,
         "HELPERHUB_HUB": hub_name,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
         "HELPERHUB_LOG__LEVEL": "error",
     }
 

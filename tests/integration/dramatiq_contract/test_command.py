@@ -65,7 +65,7 @@ def environ(tmp_path: Path, redis_url: str, hub_name: str) -> dict[str, str]:
         "HELPERHUB_REDIS_URL": redis_url,
         "HELPERHUB_HUB": hub_name,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
     }
 
 

@@ -109,7 +109,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str, hub_
         "HELPERHUB_REDIS_URL": redis_url,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
         "HELPERHUB_HUB": hub_name,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
         "HELPERHUB_LOG__LEVEL": "error",
         **getattr(request.module, "SETTINGS", {}),
     }

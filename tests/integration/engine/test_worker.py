@@ -302,7 +302,7 @@ def test_failure_that_is_given_up_is_posted_to_the_url_once(redis_url: str, hub_
         "HELPERHUB_HUB": hub_name,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
         "HELPERHUB_ON_FAILURE__URL": url,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
     }
     hub = Hub(load_settings([], variables), redis_url)
     hub.load_plugins()

@@ -44,7 +44,7 @@ def start(server: ServerForTests, *command: str, **variables: str) -> subprocess
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HELPERHUB_")},
         "HELPERHUB_REDIS_URL": server.url,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
         "HELPERHUB_SIGNING__ENABLED": "false",
         **variables,
     }

@@ -285,7 +285,7 @@ def environ(tmp_path: Path, hub_name: str) -> Mapping[str, str]:
         "PYTHONPATH": str(tmp_path),
         "HELPERHUB_HUB": hub_name,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
     }
 
 

@@ -144,7 +144,7 @@ def test_hub_enqueues_and_a_real_worker_runs_through_tls(
         "HELPERHUB_REDIS_URL": url,
         "HELPERHUB_HUB": hub_name,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab",
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
     }
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:

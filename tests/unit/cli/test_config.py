@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 Call = Callable[..., Result]
-_BLOCK_ALL = {"HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab"}
+_BLOCK_ALL = {"HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping"}
 
 
 @pytest.fixture(autouse=True)
