@@ -22,7 +22,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(tmp_path: Path) -> Run:
     """Run a program to its end, with these settings and a data directory of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELPERHUB_", "REDIS_"))}
-    kept |= {"HELPERHUB_DATA_DIR": str(tmp_path / "data"), "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping"}
+    kept |= {
+        "HELPERHUB_DATA_DIR": str(tmp_path / "data"),
+        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
+    }
 
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
