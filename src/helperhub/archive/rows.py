@@ -132,7 +132,7 @@ def read_attempt(row: Any) -> AttemptError:
 
 def _text(text: str) -> str:
     # PostgreSQL holds no zero byte, and nothing but Unicode.
-    if text.isascii() and "\0" not in text:
+    if not text or (text.isascii() and "\0" not in text):
         return text
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 

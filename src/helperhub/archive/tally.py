@@ -10,9 +10,9 @@ import orjson
 
 from helperhub.archive.rows import Ended, Row
 from helperhub.archive.tables import OUTCOMES
-from helperhub.model.execution import Status
+from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
-from helperhub.model.histogram import Histogram, add_to, dump_histogram, load_histogram, step_of
+from helperhub.model.histogram import Histogram, add_to, count_in, dump_histogram, load_histogram
 from helperhub.model.instant import epoch_ms
 from helperhub.model.span import HOUR_MS, LENGTHS_MS, floor_to
 
@@ -66,18 +66,24 @@ class Tally:
         """Count one execution."""
         one = ended.execution
         self.counts[one.status.value] += one.count
-        self.retries += max(0, one.attempt - 1)
-        self.redeliveries += max(0, one.delivery - one.attempt)
+        if one.delivery > 1 or one.attempt > 1:
+            self.retries += max(0, one.attempt - 1)
+            self.redeliveries += max(0, one.delivery - one.attempt)
         if one.started_at is not None and one.finished_at is not None:
-            started, finished = epoch_ms(one.started_at), epoch_ms(one.finished_at)
-            asked = [epoch_ms(at) for at in (one.due_at, one.enqueued_at) if at is not None]
-            waited, ran = max(0, started - max(asked, default=started)), max(0, finished - started)
-            self.waited_ms += waited
-            self.ran_ms += ran
-            add_to(self.waits, {step_of(waited): 1})
-            add_to(self.runs, {step_of(ran): 1})
+            self._add_times(one, epoch_ms(one.started_at), epoch_ms(one.finished_at))
         if one.status is Status.SUCCESS and isinstance(one.result, Mapping):
             self._add_totals(one.result.get("totals"))
+
+    def _add_times(self, one: Execution, started_ms: int, finished_ms: int) -> None:
+        asked_ms = started_ms if one.due_at is None else epoch_ms(one.due_at)
+        if one.enqueued_at is not None:
+            # An execution that was enqueued late hadn't waited before.
+            asked_ms = max(asked_ms, epoch_ms(one.enqueued_at)) if one.due_at else epoch_ms(one.enqueued_at)
+        waited_ms, ran_ms = max(0, started_ms - asked_ms), max(0, finished_ms - started_ms)
+        self.waited_ms += waited_ms
+        self.ran_ms += ran_ms
+        count_in(self.waits, waited_ms)
+        count_in(self.runs, ran_ms)
 
     def merge(self, other: Tally) -> None:
         """Add what another has summed."""
@@ -115,17 +121,22 @@ class Tally:
 def tally(rows: Iterable[Ended]) -> dict[Period, Tally]:
     """Return what ended by hour, day and week, helper and queue."""
     hours: dict[Period, Tally] = {}
+    found: dict[tuple[int, str, str], Tally] = {}
     for ended in rows:
-        helper, instance = split_key(ended.execution.helper)
-        start_ms = floor_to(ended.recorded_ms, HOUR_MS)
-        _at(hours, Period("hour", start_ms, helper, instance or "", ended.execution.queue)).add(ended)
+        one = ended.execution
+        known = ended.recorded_ms // HOUR_MS, one.helper, one.queue
+        if (sums_of := found.get(known)) is None:
+            helper, instance = split_key(one.helper)
+            key = Period("hour", known[0] * HOUR_MS, helper, instance or "", one.queue)
+            sums_of = found[known] = _at(hours, key)
+        sums_of.add(ended)
     # Each execution is counted once, and the longer periods are summed from the hours: they are few.
-    found = dict(hours)
-    for key, one in hours.items():
+    sums = dict(hours)
+    for key, hour in hours.items():
         for period, length_ms in LENGTHS_MS.items():
             if period != "hour":
-                _at(found, key._replace(period=period, start_ms=floor_to(key.start_ms, length_ms))).merge(one)
-    return found
+                _at(sums, key._replace(period=period, start_ms=floor_to(key.start_ms, length_ms))).merge(hour)
+    return sums
 
 
 def _at(tallies: dict[Period, Tally], key: Period) -> Tally:

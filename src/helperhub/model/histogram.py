@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 _GROWTH = math.log(1.1)
 #: Above 34 years nothing is told apart.
@@ -17,11 +18,18 @@ _LAST = 290
 Histogram = dict[int, int]
 
 
+@lru_cache(maxsize=16_384)
 def step_of(duration_ms: float) -> int:
     """Return the step of a duration; one below 0, where a clock ran back, is in step 0."""
     if duration_ms <= 1:
         return 0
     return min(math.ceil(math.log(duration_ms) / _GROWTH - 1e-9), _LAST)
+
+
+def count_in(histogram: Histogram, duration_ms: float) -> None:
+    """Count one duration."""
+    step = step_of(duration_ms)
+    histogram[step] = histogram.get(step, 0) + 1
 
 
 def add_to(histogram: Histogram, other: Mapping[int, int]) -> None:
@@ -57,4 +65,4 @@ def load_histogram(text: str) -> Histogram:
     return {int(step): int(count) for step, count in json.loads(text).items()}
 
 
-__all__ = ["Histogram", "add_to", "dump_histogram", "load_histogram", "percentile", "step_of"]
+__all__ = ["Histogram", "add_to", "count_in", "dump_histogram", "load_histogram", "percentile", "step_of"]

@@ -19,7 +19,9 @@ def from_ms(epoch_ms: int) -> datetime:
 
 def epoch_ms(at: datetime) -> int:
     """Return the milliseconds from 1970-01-01 UTC to ``at``, which must be aware."""
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+    since = at - _EPOCH
+    # By hand: dividing one duration by another takes twice as long, and all that is archived comes through here.
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 def to_stamp(at: datetime) -> str:
