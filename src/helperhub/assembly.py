@@ -26,9 +26,11 @@ from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import DEFAULT_QUEUE
 from helperhub.model.identity import new_execution_id
+from helperhub.model.notifier import Notifier
 from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.planner import Planner
 from helperhub.scheduler.records import RecordOf
+from helperhub.services.alert_delivery import build_alert_helper, build_webhooks
 from helperhub.services.callback_delivery import CallbackSecrets, build_callback_helper
 from helperhub.services.callbacks import Ends
 from helperhub.services.failure_notice import NOTICE_HELPER, GivenUp, NoticeTargets, build_notice_helper
@@ -356,6 +358,7 @@ class Assembly:
         if self.settings.on_failure.configured:
             self._declare_helper(build_notice_helper(self._targets()), None)
         self._declare_helper(self._build_callback_helper(), None)
+        self._declare_helper(build_alert_helper(lambda: self.alert_targets), None)
         for queue in ("high", DEFAULT_QUEUE, "low"):
             self.broker.declare_queue(queue)
 
@@ -371,9 +374,22 @@ class Assembly:
     def _ends(self) -> Ends:
         return Ends(self.broker, self.records, self.profiles, self._read_shown)
 
-    def _build_callback_helper(self) -> Helper:
+    @cached_property
+    def alert_targets(self) -> list[Notifier]:
+        """The ways to tell people of alerts that this process knows: URLs, and what its plugins brought in."""
+        given, secrets = self.settings.alerts, self.callback_secrets.all
+        first, second = ([url.get_secret_value() for url in urls] for urls in (given.webhooks, given.escalate_webhooks))
+        found = build_webhooks(first, self._outside, secrets, second=False)
+        found += build_webhooks([url for url in second if url not in first], self._outside, secrets, second=True)
+        return found + [one for plugin in (self._plugins.loaded if self._plugins else ()) for one in plugin.notifiers]
+
+    @cached_property
+    def _outside(self) -> Outside:
         given = self.settings.callbacks
-        outside = Outside(parse_allowed(given.allow), given.timeout, given.max_answer)
+        return Outside(parse_allowed(given.allow), given.timeout, given.max_answer)
+
+    def _build_callback_helper(self) -> Helper:
+        given, outside = self.settings.callbacks, self._outside
         posts = outside if self.traces is None else TracedOutside(outside, self.traces)
         return build_callback_helper(posts, self.callback_secrets.all, delays=given.delays, queue=given.queue)
 

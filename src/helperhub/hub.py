@@ -8,18 +8,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from helperhub.errors import StoreForbidden, StoreRefused
+from helperhub.errors import StoreError, StoreForbidden, StoreRefused
 from helperhub.model.execution import Execution, Trigger
 from helperhub.model.identity import ExecutionId
 from helperhub.scheduler.janitor import Janitor, Janitors
 from helperhub.scheduler.promoter import Promoter
 from helperhub.services.enqueueing import EnqueueOptions
+from helperhub.services.heartbeat import Heartbeat
 from helperhub.services.helpers import HelperChange
 from helperhub.services.start import check_schema, check_server, check_shards
 from helperhub.settings import LoadedSettings, load_settings
 from helperhub.store.executions import Executions as Records
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.tail import Tail
+from helperhub.store.watching import Watching
 from helperhub.supervise.embedded import attach
 from helperhub.use_cases import UseCases
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from helperhub.services.archiving import Archiver
 
 _log = logging.getLogger("helperhub.hub")
+#: A scheduler looks at what is due several times a second: silent this long, something is wrong with it.
+_SILENT_S = 30.0
 
 
 class Hub(UseCases):
@@ -222,7 +226,7 @@ class Hub(UseCases):
             exclusive: See `register`.
             registered: Whether the plugins' helpers are in the catalogue; else it is tried again.
         """
-        from helperhub.scheduler.clock import Clock  # noqa: PLC0415 - APScheduler is for schedulers only
+        from helperhub.scheduler.clock import Clock, Work  # noqa: PLC0415 - APScheduler is for schedulers only
 
         promoter = Promoter(
             self.scripts,
@@ -246,7 +250,7 @@ class Hub(UseCases):
             )
             for part in self.scripts.each
         ]
-        return Clock(
+        clock = Clock(
             self._planner,
             promoter,
             janitors[0] if len(janitors) == 1 else Janitors(janitors),
@@ -256,6 +260,40 @@ class Hub(UseCases):
             registered=registered,
             tell_untold=lambda: self._given_up.tell_untold(self.records) + self._ends.call_back(),
         )
+        clock.add_at_stop(
+            "stop", lambda: self.catalogue.note_stopped(self.worker_id, now_ms=self.scripts.due(limit=1).now_ms)
+        )
+        if self.settings.alerts.enabled:
+            clock.add(Work("alerts", self.build_alert_watch().turn, self.settings.alerts.every))
+        heartbeat = self.build_heartbeat(lambda: clock.silent_s)
+        if heartbeat is not None:
+            clock.add(Work("heartbeat", heartbeat.beat, self.settings.heartbeat.every))
+        return clock
+
+    def build_heartbeat(self, silent_s: Callable[[], float]) -> Heartbeat | None:
+        """Return what tells a service outside that all is well; None if there is none.
+
+        Args:
+            silent_s: For how long this scheduler has not enqueued what is due.
+        """
+        given = self.settings.heartbeat
+        if given.url is None:
+            return None
+        return Heartbeat(
+            given.url.get_secret_value(), given.fail, given.timeout, lambda: self._find_ailment(silent_s())
+        )
+
+    def _find_ailment(self, silent_s: float) -> str:
+        """Return what keeps this hub from its work, empty if nothing does."""
+        if silent_s > _SILENT_S:
+            return f"this scheduler has enqueued nothing for {silent_s:.0f} s"
+        try:
+            now_ms = self.scripts.due(limit=1).now_ms
+            first = self.scripts.each[0]
+            workers = Watching(first.client, first.keys).claiming(now_ms)
+        except StoreError as error:
+            return error.message
+        return "" if workers else "no worker process claims"
 
 
 def find_url(loaded: LoadedSettings) -> str:

@@ -11,6 +11,11 @@ from helperhub.assembly import Assembly
 from helperhub.model.instant import epoch_ms, from_ms
 from helperhub.plugins.declaration import Helper
 from helperhub.services.accepting import Accepting, Spooling
+from helperhub.services.alert_delivery import ALERT_HELPER
+from helperhub.services.alert_facts import Sources, Watcher
+from helperhub.services.alert_relay import Relay
+from helperhub.services.alert_watch import AlertWatch
+from helperhub.services.alerts import Alerts
 from helperhub.services.api_keys import ApiKeys
 from helperhub.services.archive_status import ArchiveStatus
 from helperhub.services.audit import Audit
@@ -31,7 +36,9 @@ from helperhub.services.renewal import Renewal
 from helperhub.services.webhooks import Webhooks
 from helperhub.services.why import Why
 from helperhub.settings import list_rules
+from helperhub.settings.alerting import build_policy, list_thresholds
 from helperhub.settings.variables import hide_login
+from helperhub.store.alerts import Alerts as AlertStore
 from helperhub.store.api_keys import ApiKeys as ApiKeyStore
 from helperhub.store.audit import AuditStream
 from helperhub.store.connection import build_client
@@ -151,6 +158,38 @@ class UseCases(Assembly):
         return Reports(self.settings.hub, self.settings.timezone, self.statistics, self._targets())
 
     @cached_property
+    def alerts(self) -> Alerts:
+        """See alerts, take them on, change above what they fire."""
+        rules = list_thresholds(self.settings), build_policy(self.settings)
+        return Alerts(
+            self._alert_store, self.audit, *rules, lambda: self._alert_relay, self.helpers.row, self._redis_time
+        )
+
+    def build_alert_watch(self) -> AlertWatch:
+        """Return what a scheduler looks for alerts with."""
+        sources = Sources(
+            self.scripts,
+            self.catalogue,
+            self.profiles.snapshot,
+            time_limit_of=lambda queue: self.rules_of(queue).time_limit,
+            keep_of=lambda queue: self.rules_of(queue).result_ttl,
+            archive_lag=self.archive_status.lag,
+            timezone=self.settings.timezone,
+            untold=frozenset({ALERT_HELPER}),
+        )
+        watcher = Watcher(sources, self.settings.alerts.window)
+        rules = list_thresholds(self.settings), build_policy(self.settings)
+        return AlertWatch(self._alert_store, watcher, *rules, self._alert_relay)
+
+    @cached_property
+    def _alert_store(self) -> AlertStore:
+        return AlertStore(self.scripts.each[0])
+
+    @cached_property
+    def _alert_relay(self) -> Relay:
+        return Relay(self._alert_store, self.broker, self.signatures, lambda: self.alert_targets)
+
+    @cached_property
     def renewal(self) -> Renewal:
         """See which keys are in use; sign and seal anew under the present ones."""
         return Renewal(self.scripts, self.records, self._queue_store, self.catalogue, self.envelopes)
@@ -172,7 +211,7 @@ class UseCases(Assembly):
         """The hub in figures."""
         from helperhub.services.metrics import Metrics  # noqa: PLC0415 - Prometheus's client is for who serves metrics
 
-        return Metrics(self.scripts, self.catalogue, self.workers.store)
+        return Metrics(self.scripts, self.catalogue, self.workers.store, self.alerts.firing)
 
     @cached_property
     def live(self) -> Live:
@@ -183,7 +222,7 @@ class UseCases(Assembly):
     def overview(self) -> Overview:
         """See the hub as a whole: what it has, what is at work, what is missing."""
         stores = (self.scripts, self.catalogue, self._queue_store, self.workers.store, self.records)
-        return Overview(self.settings.hub, __version__, *stores, self.archive_status.problems)
+        return Overview(self.settings.hub, __version__, *stores, self.archive_status.problems, self.alerts.all)
 
     @cached_property
     def audit(self) -> Audit:

@@ -40,7 +40,10 @@ def _echo(found: dict[str, Any]) -> None:
             ("queues", f"{queues['known']}: {queues['waiting']} wait, {queues['running']} run"),
             ("helpers", f"{helpers['known']}, {helpers['enabled']} enabled: {helpers['planned']} planned"),
             ("dead letters", str(found["dead_letters"])),
+            ("alerts", str(found["alerts"]["firing"] or "")),
         ]
     )
+    for alert in found["alerts"]["newest"]:
+        echo_status(alert["severity"], f"  {alert['text']} ({alert['state']}, {alert['id']})")
     for problem in found["problems"]:
         echo_status("warning", f"  {problem}")

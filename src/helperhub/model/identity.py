@@ -18,7 +18,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _CALLER_ID = re.compile(r"[!-~]{1,200}")
 #: Of executions that follow from another: its failure notice, its callback.
-OWN_PREFIXES = ("notice:", "callback:")
+OWN_PREFIXES = ("notice:", "callback:", "alert:")
 
 
 class ExecutionId(str):

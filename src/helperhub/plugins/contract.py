@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import pluggy
 
 from helperhub.model.helper import Overlap
+from helperhub.model.notifier import Notifier
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Schedule
 from helperhub.plugins.declaration import Helper
@@ -96,3 +97,11 @@ class HookSpecs:
     @hookspec
     def helperhub_register(self, hub: Registrar) -> None:
         """Bring the plugin's helpers in with ``hub.add(...)``; called once in every process."""
+
+    @hookspec
+    def helperhub_notifiers(self, hub: Registrar) -> Sequence[Notifier]:  # type: ignore[empty-body]  # a specification
+        """Return the ways in which the plugin tells people of alerts; called once in every process.
+
+        A notifier's name is the same wherever the settings are the same, for the scheduler says which is to be told
+        and a worker process tells it, in an execution of ``helperhub.alert`` for each.
+        """

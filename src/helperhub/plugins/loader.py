@@ -170,11 +170,14 @@ def _load(point: EntryPoint, registrar: PluginRegistrar) -> LoadedPlugin:
     manager.add_hookspecs(HookSpecs)
     manager.register(point.load(), name=point.name)
     manager.check_pending()
-    if not manager.hook.helperhub_register.get_hookimpls():
+    hooks = manager.hook
+    if not (hooks.helperhub_register.get_hookimpls() or hooks.helperhub_notifiers.get_hookimpls()):
         message = f"{point.value} has no helperhub_register hook."
         hint = "Decorate 'def helperhub_register(hub)' there with @hookimpl."
         raise InvalidHelper(message, hint=hint)
-    manager.hook.helperhub_register(hub=registrar)
+    hooks.helperhub_register(hub=registrar)
+    for found in hooks.helperhub_notifiers(hub=registrar):
+        registrar.add_notifiers(found)
     return registrar.finish()
 
 

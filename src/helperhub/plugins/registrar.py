@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from helperhub.errors import HelperHubError, InvalidHelper, InvalidSchedule
 from helperhub.model.helper import HelperSpec, Overlap
+from helperhub.model.notifier import Notifier
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Cron, Daily, Every, Once, Schedule
 from helperhub.plugins.declaration import Declaration, Helper
@@ -57,6 +58,7 @@ class LoadedPlugin:
             that was only added with instances is here too.
         problems: What the plugin couldn't adopt, one line each.
         settings: The plugin's settings, for ``ctx.settings``; None if it has none.
+        notifiers: Ways to tell people of alerts, unique by name.
     """
 
     name: str
@@ -66,6 +68,7 @@ class LoadedPlugin:
     helpers: Mapping[str, Any]
     problems: tuple[str, ...] = ()
     settings: Any = field(default=None, repr=False)
+    notifiers: tuple[Notifier, ...] = ()
 
 
 class PluginRegistrar:
@@ -87,6 +90,7 @@ class PluginRegistrar:
         self._specs: dict[str, HelperSpec] = {}
         self._helpers: dict[str, Any] = {}
         self._problems: list[str] = []
+        self._notifiers: dict[str, Notifier] = {}
         self._settings: Any = None
 
     @property
@@ -166,6 +170,21 @@ class PluginRegistrar:
         """Tell the operator what could not be adopted, without stopping the plugin."""
         self._problems.append(problem)
 
+    def add_notifiers(self, notifiers: Iterable[Any]) -> None:
+        """Take what the plugin's ``helperhub_notifiers`` returned.
+
+        Raises:
+            InvalidHelper: One isn't a `Notifier`, or two have one name.
+        """
+        for one in notifiers:
+            if not isinstance(one, Notifier):
+                message = f"helperhub_notifiers returned {type(one).__name__}, which is no Notifier."
+                raise self._refusal(message, hint="Return a list of helperhub.model.notifier.Notifier.")
+            if one.name in self._notifiers:
+                message = f"Two of its ways to tell of alerts are named '{one.name}'."
+                raise self._refusal(message)
+            self._notifiers[one.name] = one
+
     def finish(self) -> LoadedPlugin:
         """Return all that was brought in."""
         return LoadedPlugin(
@@ -176,6 +195,7 @@ class PluginRegistrar:
             helpers=dict(self._helpers),
             problems=tuple(self._problems),
             settings=self._settings,
+            notifiers=tuple(self._notifiers.values()),
         )
 
     def _declaration_of(self, helper: Any) -> Declaration:

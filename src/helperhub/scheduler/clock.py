@@ -32,9 +32,17 @@ _STALLED_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
+    """Something that a scheduler does now and then.
+
+    Args:
+        name: What the log calls it.
+        run: Does it.
+        every: How often.
+    """
+
     name: str
-    run: Callable[[], None]
+    run: Callable[[], object]
     every: timedelta
 
 
@@ -65,6 +73,8 @@ class Clock:
             keep_limits: Brings limits to every shard, and frees slots that nobody holds.
             registered: Whether they are entered; else that is tried until it works.
         """
+        self._more: list[Work] = []
+        self._at_stop: list[Work] = []
         self._tell_untold = tell_untold
         self._keep_limits = keep_limits
         self._register = register
@@ -88,15 +98,16 @@ class Clock:
         """Work until `stop` is called, then return when nothing is in progress any more."""
         works = [
             # First of all: what this release knows counts from its first look at the plan.
-            _Work("agree", lambda: _ignore(self._janitor.agree()), _CLEAN),
-            _Work("plan", lambda: _ignore(self._planner.plan()), self._plan_every),
-            _Work("promote", self._promote, _LOOK),
-            _Work("reap", self._reap, _REAP),
-            _Work("sweep", lambda: _ignore(self._janitor.sweep()), _CLEAN),
-            _Work("tell", lambda: _ignore(self._tell_untold()), _TELL),
-            _Work("trim", lambda: _ignore(self._janitor.trim()), _CLEAN),
-            _Work("limits", lambda: _ignore(self._keep_limits()), _CLEAN),
-            _Work("register", self._register_if_needed, _REGISTER),
+            Work("agree", lambda: _ignore(self._janitor.agree()), _CLEAN),
+            Work("plan", lambda: _ignore(self._planner.plan()), self._plan_every),
+            Work("promote", self._promote, _LOOK),
+            Work("reap", self._reap, _REAP),
+            Work("sweep", lambda: _ignore(self._janitor.sweep()), _CLEAN),
+            Work("tell", lambda: _ignore(self._tell_untold()), _TELL),
+            Work("trim", lambda: _ignore(self._janitor.trim()), _CLEAN),
+            Work("limits", lambda: _ignore(self._keep_limits()), _CLEAN),
+            Work("register", self._register_if_needed, _REGISTER),
+            *self._more,
         ]
         for work in works:
             self._scheduler.add_job(
@@ -113,12 +124,27 @@ class Clock:
                     self._wake_promotion(0.0)
         finally:
             self._scheduler.shutdown(wait=True)
+            for work in self._at_stop:
+                self._guarded(work)
+
+    def add(self, *works: Work) -> None:
+        """Do this too, from `run` on."""
+        self._more += works
+
+    def add_at_stop(self, name: str, run: Callable[[], object]) -> None:
+        """Do this when it was told to stop, and nothing is in progress any more."""
+        self._at_stop.append(Work(name, run, _REGISTER))
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds it has enqueued nothing that is due, nor found that nothing is."""
+        return time.monotonic() - self._promoted_at
 
     def stop(self) -> None:
         """Ask `run` to end."""
         self._stop.set()
 
-    def _guarded(self, work: _Work) -> None:
+    def _guarded(self, work: Work) -> None:
         try:
             work.run()
         except HelperHubError as error:

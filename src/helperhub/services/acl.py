@@ -83,10 +83,12 @@ _KINDS = {
     "paused": ("RW", "R", "RW"),
     "workers": ("RW", "RW", "R"),
     "worker": ("RW", "RW", "R"),
+    "lost": ("RW", "RW", "R"),
     "held": ("RW", "RW", "R"),
     "idle": ("RW", "RW", "RW"),
     "bell": ("RW", "RW", "RW"),
     "schedulers": ("RW", "R", "R"),
+    "stopped": ("RW", "R", "R"),
     "count": ("RW", "RW", "RW"),
     "times": ("RW", "RW", "RW"),
     "ended": ("RW", "RW", "RW"),
@@ -113,6 +115,9 @@ _KINDS = {
     "marks": ("RW", "R", "RW"),
     "apikeys": ("RW", "R", "RW"),
     "audit": ("RW", "R", "RW"),
+    "alerts": ("RW", "R", "RW"),
+    "alertrules": ("RW", "R", "RW"),
+    "notices": ("RW", "R", "RW"),
     "webhooks": ("RW", "R", "RW"),
     "idempotency": ("R", "R", "RW"),
 }
@@ -138,7 +143,7 @@ _SINGLE = frozenset(
         ),
         *("rules", "inhand", "perqueue"),
         *("synced", "shards", "meta", "rev", "catalogue", "overrides", "planned", "plan", "audit", "apikeys"),
-        "webhooks",
+        *("webhooks", "alerts", "alertrules", "notices", "lost", "stopped"),
     }
 )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import add
 
 from helperhub import __version__
 from helperhub.errors import StoreError
+from helperhub.model.alert import AlertRule
 from helperhub.store.catalogue import Catalogue
 from helperhub.store.figures import QueueFigures, ShardFigures, read_figures
 from helperhub.store.schema import SILENT_MS
@@ -39,11 +40,13 @@ class Metrics:
         scripts: The store.
         catalogue: For the schedulers.
         workers: The worker registry.
+        firing: Tells how many alerts fire, by rule.
     """
 
     scripts: Scripts
     catalogue: Catalogue
     workers: Workers
+    firing: Callable[[], Mapping[AlertRule, int]]
 
     def write(self) -> bytes:
         """Return everything in Prometheus's text format; of a shard that is away, that it is."""
@@ -73,13 +76,14 @@ class Metrics:
 
     def _add_hub(self, found: _Gathered, first: ShardFigures) -> None:
         try:
-            schedulers, workers = self.catalogue.schedulers(), self.workers.all()
+            schedulers, workers, firing = self.catalogue.schedulers(), self.workers.all(), self.firing()
         except StoreError:  # it went away between two questions
             found["helperhub_redis_up"]["0",] = 0
             return
         heard = [at for at in schedulers.values() if at > first.now_ms - SILENT_MS]
         # Only shard 0's server may be asked for `lag`: what is planned is compared with its clock.
         lag = max(0, first.now_ms - first.next_due_ms) / 1000 if first.next_due_ms else 0.0
+        found["helperhub_alerts_firing"] = {(rule.value,): count for rule, count in firing.items()}
         counted = Counter(str(state.to_document()["status"]) for state in workers)
         for status in ("idle", "busy", "suspended"):
             found["helperhub_workers"][status,] = counted[status]

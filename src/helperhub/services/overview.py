@@ -24,6 +24,9 @@ SCHEDULER_SILENT_MS = 10_000
 _MEMORY_SHORT = 0.8
 #: So much of a queue is looked at for what a caller may see.
 _MOST_LOOKED = 10_000
+#: So many alerts are named.
+_MOST_ALERTS = 20
+_OF_ALERT = ("id", "rule", "subject", "severity", "state", "text", "since")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -83,6 +86,7 @@ class Overview:
         workers: The worker registry.
         records: For the dead letters.
         of_archive: Returns what is wrong with the archive.
+        alerts: Tells what fires, as documents, newest first.
     """
 
     hub: str
@@ -93,6 +97,7 @@ class Overview:
     workers: WorkerStore
     records: Records
     of_archive: Callable[[], list[str]]
+    alerts: Callable[[], list[dict[str, Any]]]
 
     def status(self) -> dict[str, Any]:
         """Return the status of the hub as a document.
@@ -129,6 +134,7 @@ class Overview:
             "queues": self._queues(),
             "dead_letters": self.records.count_dead(),
             "helpers": helpers,
+            "alerts": self._alerts(),
         }
 
     def running(self) -> list[Execution]:
@@ -148,6 +154,11 @@ class Overview:
             found += islice(filter(wanted, looked), limit)
         found.sort(key=lambda one: (one.due_at or one.enqueued_at or _NEVER, one.priority, one.id))
         return found[:limit]
+
+    def _alerts(self) -> dict[str, Any]:
+        found = self.alerts()
+        named = [{name: one[name] for name in _OF_ALERT} for one in found[:_MOST_ALERTS]]
+        return {"firing": len(found), "newest": named}
 
     def _redis(self) -> list[dict[str, Any]]:
         servers = read_servers(self.scripts.client)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr
 
 from helperhub.errors import UsageError
 from helperhub.model.duration import parse_duration
@@ -29,7 +29,8 @@ def _read_duration(value: object) -> object:
         raise ValueError(str(error)) from error
 
 
-def _read_names(value: object) -> object:
+def read_names(value: object) -> object:
+    """Return the names that a text parts by commas; anything else as it is."""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
@@ -84,8 +85,8 @@ RingsOfHelpers = Annotated[SecretStr, AfterValidator(_check_helper_keys)]
 Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
 #: A span that makes no sense at length 0.
 Span = Annotated[Duration, Field(gt=_ZERO)]
-Names = Annotated[list[str], BeforeValidator(_read_names)]
-Durations = Annotated[list[Duration], BeforeValidator(_read_names)]
+Names = Annotated[list[str], BeforeValidator(read_names)]
+Durations = Annotated[list[Duration], BeforeValidator(read_names)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 #: One of a few words, in any case.
 Word = BeforeValidator(_read_word)
@@ -93,3 +94,5 @@ RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 #: Addresses and networks.
 Allowed = Annotated[Names, AfterValidator(_check_allowed)]
+#: Of every section: what isn't a setting is refused.
+SECTION = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from helperhub.settings.alerts import AlertSettings, HeartbeatSettings
 from helperhub.settings.kinds import (
+    SECTION,
     Allowed,
     DatabaseUrl,
     Duration,
@@ -31,7 +33,7 @@ PREFIX = "HELPERHUB_"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = SECTION
 
 
 class WorkerSettings(_Section):
@@ -316,6 +318,8 @@ class Settings(BaseSettings):
     on_failure: OnFailureSettings = OnFailureSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
+    alerts: AlertSettings = AlertSettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     otel_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
     """OpenTelemetry collector that gets traces over OTLP/HTTP (URL, such as http://127.0.0.1:4318); needs
     'helperhub[otel]'. Empty means no traces."""

@@ -192,6 +192,21 @@ class Catalogue:
             rows = self.client.zrange(self.keys.at("schedulers"), 0, -1, withscores=True)
         return {name.decode(): int(at) for name, at in rows}
 
+    def lost_schedulers(self, *, since_ms: int, until_ms: int) -> list[str]:
+        """Return the schedulers that fell silent in that time and weren't stopped."""
+        with store_errors():
+            pipeline = self.client.pipeline(transaction=False)
+            pipeline.zrangebyscore(self.keys.at("schedulers"), since_ms, until_ms)
+            pipeline.zrange(self.keys.at("stopped"), 0, -1)
+            silent, stopped = pipeline.execute()
+        return [name.decode() for name in silent if name not in set(stopped)]
+
+    def note_stopped(self, scheduler: str, *, now_ms: int) -> None:
+        """Note that a scheduler stops, and so isn't lost when it is silent."""
+        with store_errors():
+            self.client.zadd(self.keys.at("stopped"), {scheduler: now_ms})
+            self.client.zremrangebyrank(self.keys.at("stopped"), 0, -101)
+
     def forget_schedulers(self, *, before_ms: int) -> None:
         """Drop schedulers that weren't heard of since."""
         with store_errors():

@@ -32,10 +32,12 @@ of a shard live on one node and one script may touch any of them.
 | P:paused         | set    | queues and ``worker:<id>`` that claim nothing         | till resumed |
 | P:workers        | zset   | worker processes by the ms their lease ends           | till they leave or are reaped |
 | P:worker:<id>    | hash   | what a worker process says of itself                  | as its lease |
+| P:lost           | zset   | worker processes that died, by when that was noticed, ms | the newest 100 |
 | P:held:<id>      | hash   | executions in hand: id to the number of the claim     | as its lease |
 | P:idle:<queue>   | zset   | workers to ring, by when they asked; the busy lowest  | till rung or reaped |
 | P:bell:<id>      | list   | one entry rings that worker                           | 5 s |
 | P:schedulers     | zset   | schedulers by when they were last heard of, ms        | for ever, pruned |
+| P:stopped        | zset   | schedulers that were stopped, by when, ms: silent, but not lost | the newest 100 |
 | P:count:<queue>  | hash   | counters: enqueued, one per final state, wait and run ms | for ever |
 | P:times:<queue>  | hash   | attempts by how long they waited and ran, see `times`  | for ever |
 | P:ended:<queue>:s| stream | finished ids, those of one call in one entry: the index by time | result lifetime |
@@ -66,10 +68,13 @@ of a shard live on one node and one script may touch any of them.
 | P:apikeys        | hash   | id of an API key to what it may do and a digest, JSON | till revoked |
 | P:apikeys:used   | hash   | id of an API key to when it was used last, ms         | with the key |
 | P:audit          | stream | who did what, before and after, JSON                  | the newest 100,000 |
+| P:alerts         | hash   | id of an alert to it, JSON; ``version`` of the last writing | resolved: 7 d |
+| P:alertrules     | hash   | rule, or rule and subject, to the threshold that people set | till reset |
+| P:notices        | hash   | id of a notification to it, signed JSON               | till enqueued or sent |
 | P:webhooks       | hash   | id of a webhook to what it starts and digests, JSON   | till deleted |
 | P:idempotency:<digest> | string | what a request under an Idempotency-Key came to | 24 h; under way: 1 min |
 
-Catalogue, revision, workers, schedulers, API keys, audit, webhooks and kept answers live in shard 0 only.
+Catalogue, revision, workers, schedulers, API keys, audit, alerts, webhooks and kept answers live in shard 0 only.
 """
 
 from __future__ import annotations

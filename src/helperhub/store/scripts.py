@@ -302,6 +302,17 @@ class Scripts:
         """Change one of the ``webhooks`` or ``apikeys``; False if it isn't what the caller read any more."""
         return bool(self._run("swap_entry", kind, id_, before, after))
 
+    def write_alerts(
+        self, before: str, after: str, alerts: Sequence[tuple[str, str]], notices: Sequence[tuple[str, str]]
+    ) -> bool:
+        """Write alerts (id, JSON or '') and what is to be told of them; False if somebody else wrote meanwhile."""
+        rows = [pack([list(row) for row in part]) for part in (alerts, notices)]
+        return bool(self._run("write_alerts", before, after, *rows))
+
+    def swap_notice(self, notice: str, before: bytes, after: str) -> bool:
+        """Change what is to be told, '' takes it out; False if it isn't what the caller read any more."""
+        return bool(self._run("swap_notice", notice, before, after))
+
 
 def _due_rows(entries: Sequence[tuple[str, str, int, Record, str, str]]) -> bytes:
     return pack([[helper, slot, due, pack_record(rec), code, why] for helper, slot, due, rec, code, why in entries])

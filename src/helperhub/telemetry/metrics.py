@@ -101,6 +101,7 @@ METRICS = (
     ),
     Described("helperhub_schedule_lag_seconds", "gauge", "How late the most overdue entry of the plan is."),
     Described("helperhub_dead_letters", "gauge", "Executions that were given up, and nobody has cleared."),
+    Described("helperhub_alerts_firing", "gauge", "Alerts that fire, acknowledged ones too.", ("rule",)),
     Described("helperhub_helpers_registered", "gauge", "Helpers and instances that plugins registered."),
     Described("helperhub_helpers_scheduled", "gauge", "Helpers and instances that are enabled and have a schedule."),
     Described("helperhub_helpers_planned", "gauge", "Helpers and instances with a due time in the plan."),

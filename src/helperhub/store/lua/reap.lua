@@ -10,6 +10,8 @@
 -- A suspect may have killed its process. It is next run alone (claim.lua); LOST is 1 for a suspect, and one more
 -- for each process that died while it ran alone there.
 local DEATHS_ALONE = 2
+-- So many of those that died are remembered, for alerts.
+local MOST_LOST = 100
 local gone = cmsgpack.unpack(ARGV[1])
 if ARGV[2] ~= '1' then
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', now, 'LIMIT', 0, 100)) do
@@ -72,7 +74,11 @@ local function reap(worker, cause, suspects)
   end
   redis.call('DEL', P .. ':held:' .. worker, P .. ':worker:' .. worker, P .. ':bell:' .. worker)
   if redis.acl_check_cmd('SREM', P .. ':paused', worker) then redis.call('SREM', P .. ':paused', 'worker:' .. worker) end
-  if known == 1 or handed > 0 then answer[#answer + 1] = {worker, handed, given_up} end
+  if known == 1 or handed > 0 then
+    answer[#answer + 1] = {worker, handed, given_up}
+    redis.call('ZADD', P .. ':lost', now, worker)
+    redis.call('ZREMRANGEBYRANK', P .. ':lost', 0, -1 - MOST_LOST)
+  end
 end
 
 for _, entry in ipairs(gone) do reap(entry[1], entry[2], entry[3]) end
