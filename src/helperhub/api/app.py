@@ -18,6 +18,7 @@ from helperhub.api.compat import build_compat_routes
 from helperhub.api.describe import add_description
 from helperhub.api.idempotency import Keeping, Once
 from helperhub.api.methods import Methods
+from helperhub.api.routes.alerts import build_alert_routes, build_alert_rule_routes
 from helperhub.api.routes.audit import build_audit_routes
 from helperhub.api.routes.callbacks import build_callback_routes
 from helperhub.api.routes.dead_letters import build_dead_letter_routes
@@ -131,6 +132,8 @@ def _versioned(hub: Hub) -> Sequence[APIRouter]:
         build_execution_routes(hub),
         build_dead_letter_routes(hub),
         build_callback_routes(hub),
+        build_alert_routes(hub),
+        build_alert_rule_routes(hub),
         build_queue_routes(hub),
         build_worker_routes(hub),
         build_key_routes(hub),

@@ -49,7 +49,8 @@ class Alerts:
     def all(self, *, resolved: bool = False) -> list[dict[str, Any]]:
         """Return those that fire as documents, newest first, and the resolved ones too if wanted."""
         found = [alert for alert in self.store.read().alerts.values() if resolved or alert.firing]
-        found.sort(key=lambda one: (one.since_ms, one.id), reverse=True)
+        # Ids made later sort later.
+        found.sort(key=lambda one: one.id, reverse=True)
         return [alert.to_document() for alert in found]
 
     def show(self, alert_id: str) -> dict[str, Any]:

@@ -84,6 +84,34 @@ class HelperSumsDocument(Document):
     """Due times in the look-ahead."""
 
 
+class FiringAlertDocument(Document):
+    """An alert that fires."""
+
+    id: str = Field(examples=["8q3k7w2m1p0v9x4n5c6b2d"])
+    """Its id."""
+    rule: str = Field(examples=["dead_letters"])
+    """Its rule."""
+    subject: str = Field(examples=["helper:weather"])
+    """What it is about."""
+    severity: Literal["warning", "critical"]
+    """How much of a hurry it is."""
+    state: Literal["firing", "acknowledged"]
+    """Whether somebody took it on."""
+    text: str = Field(examples=["New dead letters of 'weather': 1."])
+    """What is wrong, for people."""
+    since: str = Field(examples=[TIME])
+    """Since when."""
+
+
+class AlertSumsDocument(Document):
+    """What fires."""
+
+    firing: int = Field(examples=[0])
+    """Alerts that aren't resolved."""
+    newest: list[FiringAlertDocument]
+    """The newest 20 of them."""
+
+
 class SystemDocument(Document):
     """How the hub is."""
 
@@ -109,3 +137,5 @@ class SystemDocument(Document):
     """Executions that were given up and await somebody."""
     helpers: HelperSumsDocument
     """The helpers."""
+    alerts: AlertSumsDocument
+    """What fires."""
