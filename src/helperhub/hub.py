@@ -280,7 +280,10 @@ class Hub(UseCases):
         if given.url is None:
             return None
         return Heartbeat(
-            given.url.get_secret_value(), given.fail, given.timeout, lambda: self._find_ailment(silent_s())
+            given.url.get_secret_value(),
+            "" if given.silent else given.fail,
+            given.timeout,
+            lambda: self._find_ailment(silent_s()),
         )
 
     def _find_ailment(self, silent_s: float) -> str:

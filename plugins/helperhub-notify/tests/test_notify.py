@@ -12,7 +12,7 @@ import pytest
 
 from helperhub.errors import ConfigurationError
 from helperhub.model.notifier import Notifier
-from helperhub.testing import RegistrarForTests
+from helperhub.testing import MailSink, RegistrarForTests
 from helperhub_notify import plugin
 from helperhub_notify.target import NotSent
 
@@ -40,7 +40,7 @@ def test_entry_point_leads_to_the_hook() -> None:
     assert entry.load().helperhub_notifiers is plugin.helperhub_notifiers
 
 
-def test_mail_arrives_with_title_and_text(mail_sink: Any) -> None:
+def test_mail_arrives_with_title_and_text(mail_sink: MailSink) -> None:
     (notifier,), _ = register(targets=mail_sink.url)
 
     answer = notifier.send(build_event())
@@ -63,7 +63,7 @@ def test_web_service_gets_it_with_its_kind(web_sink: Any) -> None:
     assert [json.loads(body)["type"] for body in web_sink.bodies] == ["warning", "success", "failure", "info"]
 
 
-def test_targets_are_read_from_a_list_too_and_each_is_told_once(mail_sink: Any) -> None:
+def test_targets_are_read_from_a_list_too_and_each_is_told_once(mail_sink: MailSink) -> None:
     both = json.dumps([mail_sink.url, SLACK, SLACK])
     notifiers, hub = register(targets=both, escalate_to=f"{SLACK} json://127.0.0.1:1/second")
 
@@ -110,7 +110,7 @@ def test_server_that_is_away_says_why_without_what_is_secret(caplog: pytest.LogC
     assert "token4711" not in everything
 
 
-def test_mail_that_is_refused_is_an_error(mail_sink: Any) -> None:
+def test_mail_that_is_refused_is_an_error(mail_sink: MailSink) -> None:
     (notifier,), _ = register(targets=mail_sink.url)
     mail_sink.refusing = True
 

@@ -130,8 +130,10 @@ class HeartbeatSettings(BaseModel):
     and its kin expect; empty means none. It may be inside."""
     every: Span = timedelta(seconds=60)
     """How often it is called (duration)."""
-    fail: str = Field(default="/fail", pattern=r"^(/[A-Za-z0-9._~/-]*)?$")
-    """What is put behind the URL's path to say that something isn't well; empty means to be silent then."""
+    fail: str = Field(default="/fail", pattern=r"^/[A-Za-z0-9._~/-]*$")
+    """What is put behind the URL's path to say that something isn't well."""
+    silent: bool = False
+    """Whether to be silent instead when something isn't well (true or false)."""
     timeout: Span = timedelta(seconds=10)
     """How long a call may take (duration)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helperhub.testing.cluster import ClusterForTests
 from helperhub.testing.keyspace import find_strays
-from helperhub.testing.mail import MailSink
+from helperhub.testing.mail_sink import MailSink
 from helperhub.testing.registrar import RegistrarForTests
 from helperhub.testing.running import running_hub
 from helperhub.testing.sentinel import SentinelForTests

@@ -259,7 +259,7 @@ def test_report_that_nobody_took_is_an_error_that_keeps_the_chats_secret(full: W
 
 
 def test_server_that_refuses_a_mail_is_an_error(full: WeeklyReport, statistics: Statistics) -> None:
-    with MailSink(refuse=True) as sink, pytest.raises(HelperHubError, match="550"):
+    with MailSink(refusing=True) as sink, pytest.raises(HelperHubError, match="550"):
         build_reports(statistics, sink).deliver(full, mail_to=["ada@example.org"])
 
 
