@@ -152,11 +152,7 @@ class Watcher:
     ) -> tuple[dict[str, float], frozenset[str]]:
         if self._absences is None:
             self._absences = Absences(shards, self.sources.timezone, self.sources.keep_of)
-        return self._absences.look(
-            self.sources.snapshot().rows,
-            lambda helper: thresholds.of(AlertRule.ABSENT, f"helper:{helper}"),
-            now_ms=now_ms,
-        )
+        return self._absences.look(self.sources.snapshot().rows, thresholds, now_ms=now_ms)
 
     def _running(self, shards: Sequence[Watching], now_ms: int) -> list[RunningFact]:
         rows = self.sources.snapshot().rows

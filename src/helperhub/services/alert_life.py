@@ -19,6 +19,8 @@ MOST_NAMED = 50
 #: A value that changes is written this often: every scheduler would write every time else.
 _REFRESH_MS = 30_000
 _MOST_RESOLVED = 1000
+#: Of a rule so many fire at most: where there are more they have one cause, which these tell as well.
+MOST_OF_A_RULE = 1000
 
 
 class Kind(StrEnum):
@@ -162,7 +164,13 @@ def step(
         if alert.firing:
             found = seen.pop((alert.rule, alert.subject), None)
             after[alert.id] = _go_on(alert, found, policy, now_ms, is_open)
+    room = dict.fromkeys(AlertRule, MOST_OF_A_RULE)
+    for alert in after.values():
+        room[alert.rule] -= alert.firing
     for one in seen.values():
+        if room[one.rule] <= 0:
+            continue
+        room[one.rule] -= 1
         id_ = new_execution_id()
         after[id_] = Alert(id_, one.rule, one.subject, one.value, one.threshold, one.text, now_ms, now_ms)
     notifications = _tell(after, policy, now_ms)

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from helperhub.model.alert import HUB, RULES, AlertRule, Observation, Unit, shorten, show_value
 from helperhub.model.helper import split_key
 
-#: Of each rule at most so many subjects are told apart; above that there is a cause that one of them tells.
-MOST_OF_A_RULE = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class QueueFact:
@@ -105,11 +102,11 @@ def _keys(rule: AlertRule, subject: str) -> Iterator[str]:
 
 
 def decide_alerts(facts: Facts, thresholds: Thresholds) -> list[Observation]:
-    """Return what fires, at most `MOST_OF_A_RULE` of each rule."""
+    """Return all that fires."""
     found: list[Observation] = []
     for rule in AlertRule:
         if rule not in facts.unseen:
-            found += sorted(_DECIDE[rule](facts, thresholds), key=lambda one: one.subject)[:MOST_OF_A_RULE]
+            found += _DECIDE[rule](facts, thresholds)
     return found
 
 

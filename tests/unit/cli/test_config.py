@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 Call = Callable[..., Result]
-_BLOCK_ALL = {"HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping"}
+_BLOCK_ALL = {"HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping,notify"}
 
 
 @pytest.fixture(autouse=True)

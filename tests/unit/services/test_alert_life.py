@@ -11,7 +11,7 @@ import pytest
 from helperhub.model.alert import Alert, AlertRule, Observation, alert_from_kept
 from helperhub.model.instant import epoch_ms
 from helperhub.model.quiet_hours import QuietHours, parse_quiet_span
-from helperhub.services.alert_life import Kind, Policy, Step, build_test, step
+from helperhub.services.alert_life import MOST_OF_A_RULE, Kind, Policy, Step, build_test, step
 
 DEPTH, ABSENT, MEMORY = AlertRule.DEPTH, AlertRule.ABSENT, AlertRule.MEMORY
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -233,6 +233,17 @@ def test_ten_thousand_that_come_and_go_leave_a_bounded_list() -> None:
     life.look()
 
     assert len(life.alerts) == 1000
+
+
+def test_of_a_rule_so_many_fire_and_those_that_do_stay_when_more_come() -> None:
+    late = [seen(f"queue:z{number}") for number in range(MOST_OF_A_RULE)]
+    early = [seen(f"queue:a{number}") for number in range(500)]
+    life = Life(replace(POLICY, calm=timedelta(0)))
+
+    assert life.look(*late) == [("firing", MOST_OF_A_RULE)]
+    assert life.look(*early, *late, after_s=60) == []
+    # As soon as there is room the others have their turn.
+    assert life.look(*early, *late[:600], after_s=60) == [("firing", 400), ("resolved", 400)]
 
 
 def test_notification_that_tries_the_way_goes_to_all() -> None:

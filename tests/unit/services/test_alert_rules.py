@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from helperhub.model.alert import AlertRule
-from helperhub.services.alert_rules import MOST_OF_A_RULE, Facts, QueueFact, RunningFact, Thresholds, decide_alerts
+from helperhub.services.alert_rules import Facts, QueueFact, RunningFact, Thresholds, decide_alerts
 
 OFF = Thresholds(dict.fromkeys(AlertRule))
 
@@ -111,17 +111,7 @@ def test_names_with_braces_are_told_as_they_are_and_long_ones_cut() -> None:
     odd, endless = "{0.__class__}", "x" * 1000
     facts = Facts(queues=[QueueFact(odd, 5, 0), QueueFact(endless, 5, 0)])
 
-    second, first = decide_alerts(facts, only(AlertRule.DEPTH, 1))
+    first, second = decide_alerts(facts, only(AlertRule.DEPTH, 1))
 
     assert odd in first.text
     assert len(second.text) <= 400
-
-
-def test_of_a_rule_so_many_are_told_apart_and_the_same_ones_each_time() -> None:
-    dead = {f"h{number:05}": 1 for number in range(MOST_OF_A_RULE + 500)}
-    thresholds = only(AlertRule.DEAD_LETTERS, 0)
-
-    found = subjects(Facts(dead=dead), thresholds)
-
-    assert len(found) == MOST_OF_A_RULE
-    assert found == subjects(Facts(dead=dict(reversed(dead.items()))), thresholds)
