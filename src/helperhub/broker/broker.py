@@ -328,7 +328,7 @@ class HelperHubBroker(JoinableBroker):
         # What a thread still runs is handed out when this process is gone, not before: the keeper sees to it.
         if claimer.in_hand == 0:
             with contextlib.suppress(StoreError):  # the lease ends by itself
-                self.scripts.reap([Gone(self.options.worker, "it stopped", ())])
+                self.scripts.reap([Gone(self.options.worker, "it stopped", (), lost=False)])
         if left:
             _log.warning("outcomes_lost", extra={"executions": left})
 

@@ -151,11 +151,13 @@ class Gone:
         worker: Its id.
         cause: How it ended, for people: ``SIGSEGV``, ``exit code 1``.
         suspects: What may have killed it; None means whatever it held.
+        lost: Whether nobody ended it on purpose, so that somebody may want to know.
     """
 
     worker: str
     cause: str
     suspects: tuple[str, ...] | None = None
+    lost: bool = True
 
 
 @dataclass(frozen=True, slots=True)

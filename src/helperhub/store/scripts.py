@@ -158,7 +158,9 @@ class Scripts:
 
         Leases are left alone for a moment after Redis was away: their keepers renew them first.
         """
-        rows = [[one.worker, one.cause, False if one.suspects is None else list(one.suspects)] for one in gone]
+        rows = [
+            [one.worker, one.cause, False if one.suspects is None else list(one.suspects), one.lost] for one in gone
+        ]
         try:
             answer = self._run("reap", pack(rows), int(self.absence.is_recent))
         except StoreError:

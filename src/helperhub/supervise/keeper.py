@@ -114,7 +114,8 @@ class Keeper:
             suspects = None if kept.board is None else tuple(note.id for note in kept.board.notes())
         if kept.board is not None:
             kept.board.remove()
-        self._dead[worker] = _Dead(Gone(worker, cause, suspects), kept.killed_for)
+        lost = not (innocent or kept.killed_for)
+        self._dead[worker] = _Dead(Gone(worker, cause, suspects, lost=lost), kept.killed_for)
 
     @property
     def has_dead(self) -> bool:

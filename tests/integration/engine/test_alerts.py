@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from helperhub import Hub
+from helperhub.store.watching import Watching
 from helperhub.testing import MailSink
 
 from .conftest import Start, wait_for
@@ -178,3 +180,22 @@ def test_heartbeat_that_is_to_be_silent_is_so_while_something_is_wrong(
     wait_for(lambda: bool(paths))
 
     assert set(paths) == {"/ping/secret"}
+
+
+def test_processes_that_are_stopped_are_not_lost_and_a_worker_process_that_is_killed_is(hub: Hub, start: Start) -> None:
+    stopped = [start("helperhub", "scheduler"), start("helperhub", "worker")]
+    ready(hub)
+    for process in stopped:
+        process.terminate()
+    for process in stopped:
+        assert process.wait(20) == 0
+    watch, now_ms = Watching(hub.scripts.client, hub.scripts.keys), hub.scripts.due(limit=1).now_ms
+    assert watch.lost_workers(0) == []
+    assert hub.catalogue.lost_schedulers(since_ms=0, until_ms=now_ms) == []
+
+    start("helperhub", "worker")
+    wait_for(lambda: bool(hub.workers.all()))
+    (worker,) = hub.workers.all()
+    # It is idle: nothing that it ran can be suspected, and it is lost all the same.
+    os.kill(worker["pid"], signal.SIGKILL)
+    wait_for(lambda: watch.lost_workers(0) == [worker["id"]])

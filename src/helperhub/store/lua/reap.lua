@@ -2,8 +2,8 @@
 -- Hand out again what worker processes held that are gone, or whose lease is over.
 -- Uses: record limits waiting ending
 -- KEYS[1]  the shard's prefix
--- ARGV[1]  msgpack array of {worker process's id, how it ended, suspects: ids, or false for all it held}:
---          processes that are known to be gone, whatever their lease says
+-- ARGV[1]  msgpack array of {worker process's id, how it ended, suspects: ids, or false for all it held, whether
+--          nobody ended it on purpose}: processes that are known to be gone, whatever their lease says
 -- ARGV[2]  1 = leave leases alone that are over: Redis was away a moment ago, and nobody could renew them
 -- Answer   array of {worker id, executions handed out again, executions given up}
 -- Invariant: what a reaped worker still settles is stale, for its claims are gone.
@@ -15,7 +15,7 @@ local MOST_LOST = 100
 local gone = cmsgpack.unpack(ARGV[1])
 if ARGV[2] ~= '1' then
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', now, 'LIMIT', 0, 100)) do
-    gone[#gone + 1] = {worker, 'its lease ended', false}
+    gone[#gone + 1] = {worker, 'its lease ended', false, true}
   end
 end
 
@@ -50,7 +50,7 @@ local function may_hand_out(held, queues)
 end
 
 local answer = {}
-local function reap(worker, cause, suspects)
+local function reap(worker, cause, suspects, lost)
   local held = redis.call('HGETALL', P .. ':held:' .. worker)
   local about = redis.call('HMGET', P .. ':worker:' .. worker, 'queues', 'alone')
   if not may_hand_out(held, about[1]) then return end
@@ -76,11 +76,13 @@ local function reap(worker, cause, suspects)
   if redis.acl_check_cmd('SREM', P .. ':paused', worker) then redis.call('SREM', P .. ':paused', 'worker:' .. worker) end
   if known == 1 or handed > 0 then
     answer[#answer + 1] = {worker, handed, given_up}
-    redis.call('ZADD', P .. ':lost', now, worker)
-    redis.call('ZREMRANGEBYRANK', P .. ':lost', 0, -1 - MOST_LOST)
+    if lost then
+      redis.call('ZADD', P .. ':lost', now, worker)
+      redis.call('ZREMRANGEBYRANK', P .. ':lost', 0, -1 - MOST_LOST)
+    end
   end
 end
 
-for _, entry in ipairs(gone) do reap(entry[1], entry[2], entry[3]) end
+for _, entry in ipairs(gone) do reap(entry[1], entry[2], entry[3], entry[4]) end
 end_call()
 return answer
