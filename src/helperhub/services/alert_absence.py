@@ -27,9 +27,9 @@ _MOST_AT_ONCE = 600
 _AGAIN_MS = 3_000
 #: How far back the last due time is sought, nearest first.
 _BACK = (timedelta(minutes=2), timedelta(hours=1), timedelta(hours=25), timedelta(days=8))
-#: How executions of a due time end that nobody wanted to be without a success.
+#: How skips begin that no person made.
 _UNWANTED_SKIPS = ("missed", "overlap")
-_OPEN = frozenset("qrw")
+_FAILED = frozenset("ex")
 
 
 @dataclass(slots=True)
@@ -130,10 +130,7 @@ class Absences:
             if helper not in without:
                 continue
             one.next_ms = min(one.next_ms, now_ms + _AGAIN_MS)
-            record = records.get(without[helper])
-            is_open = record is not None and record.status in _OPEN
-            unwanted = record is None or record.status in "ex" or record.reason.startswith(_UNWANTED_SKIPS)
-            if not is_open and unwanted and not (record is not None and record.status == "s"):
+            if is_missing(records.get(without[helper])):
                 one.missing_ms = epoch_ms(planned)
 
     @staticmethod
@@ -168,6 +165,18 @@ class Absences:
             if found:
                 return found[-1]
         return None
+
+
+def is_missing(record: Record | None) -> bool:
+    """Return whether a due time with this execution, or none, lacks a success that it should have.
+
+    One that is still open may come to it, and what a person skipped or cancelled was not to.
+    """
+    if record is None:
+        return True
+    if record.status == "k":
+        return record.reason.startswith(_UNWANTED_SKIPS)
+    return record.status in _FAILED
 
 
 def _enabled_ms(row: CatalogueRow) -> int:
