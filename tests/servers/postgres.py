@@ -86,7 +86,7 @@ class PostgresForTests:
                 **_as_nobody(),
             )
         deadline = time.monotonic() + _START_S
-        while not self._takes_connections():
+        while self._process.poll() is not None or not self._takes_connections():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 message = f"PostgreSQL didn't start: {(self._cluster / 'log').read_text()[-2000:]}"
                 raise RuntimeError(message)

@@ -74,6 +74,14 @@ Index(
     postgresql_where=executions.c.status != "success",
     sqlite_where=executions.c.status != "success",
 )
+Index(
+    "executions_by_failure",
+    executions.c.helper,
+    executions.c.status,
+    executions.c.recorded_ms,
+    postgresql_where=executions.c.status != "success",
+    sqlite_where=executions.c.status != "success",
+)
 
 attempts = Table(
     "attempts",

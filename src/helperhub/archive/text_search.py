@@ -1,0 +1,96 @@
+"""Text along one branch in PostgreSQL: through the index of words, along the time, or both; see `words`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, func, literal, select
+
+from helperhub.archive import tables
+from helperhub.archive.conditions import has_pair, id_in_order, in_time
+from helperhub.archive.search import Place
+from helperhub.archive.walking import Walk, Walked, place_of
+from helperhub.archive.words import Words
+
+#: Of up to so many rows with a word all are found through the index and put in order.
+FEW = 3_000
+#: Above this, estimated, the index is left alone: only to name all those rows takes it longer than a page may.
+MANY = 300_000
+#: Looked at along the time in one step; to find the words of a row takes 15 to 20 us, measured.
+_STEP = 1_500
+_STEPS = 4
+#: The longest span of time, in rows, that is put together with the index.
+_LONGEST_SPAN = 500_000
+
+
+def go_for_words(walk: Walk, words: Words, before: Place | None, limit: int) -> Walked:
+    """Return up to ``limit`` rows of a branch that have the words, behind a place; few may be less than there are."""
+    rare = words.count <= MANY
+    if rare:
+        all_of_them = _of_few(walk, words, before, limit)
+        if all_of_them is not None:
+            return all_of_them
+    rows: list[Any] = []
+    at = before
+    for _ in range(1 if rare else _STEPS):
+        step = walk.checking(words.exactly).go(at, limit - len(rows), look=_STEP)
+        rows, at = [*rows, *step.rows], step.following
+        if len(rows) == limit or at is None:
+            return Walked(rows, at)
+    if not rare:
+        return Walked(rows, at)
+    look = min(_LONGEST_SPAN, _STEP * 4 * limit // max(len(rows), 1))
+    span = _of_span(walk, words, at, limit - len(rows), look)
+    return Walked([*rows, *span.rows], span.following)
+
+
+def _of_few(walk: Walk, words: Words, before: Place | None, limit: int) -> Walked | None:
+    """Return what is found through the index, if it names no more than `FEW` rows; else None."""
+    # Neither time nor anything else stands here: else it would look at all that has the words for a few that fit.
+    some = select(literal(1)).select_from(tables.executions).where(words.in_index).limit(FEW + 1).subquery()
+    if _through_bitmaps(walk, select(func.count()).select_from(some))[0][0] > FEW:
+        return None
+    rows = _through_bitmaps(walk, _having(walk, words, before).limit(limit))
+    return Walked(rows, place_of(rows[-1]) if len(rows) == limit else None)
+
+
+def _of_span(walk: Walk, words: Words, before: Place | None, limit: int, look: int) -> Walked:
+    """Return what the index names within the next ``look`` rows of the branch."""
+    last = walk.end_of(before, look)
+    found = _having(walk, words, before)
+    if last is not None:
+        found = found.where(tables.executions.c.recorded_ms >= last[0])
+    rows = _through_bitmaps(walk, found.limit(limit))
+    if last is not None:
+        rows = [row for row in rows if place_of(row) >= last]
+    return Walked(rows, place_of(rows[-1]) if len(rows) == limit else last)
+
+
+def _having(walk: Walk, words: Words, before: Place | None) -> Select[Any]:
+    """Return what has the words and fits the branch behind a place, newest first."""
+    one = tables.executions.c
+    id_ = id_in_order(one.id, is_postgres=True)
+    branch = walk.branch
+    pair = [] if branch.pair is None else [has_pair(*branch.pair)]
+    found = select(tables.executions).where(words.in_index, words.exactly, *branch.ordered, *branch.checked, *pair)
+    found = found.where(*in_time(walk.search, before, one.recorded_ms, id_))
+    return found.order_by(one.recorded_ms.desc(), id_.desc())
+
+
+def _through_bitmaps(walk: Walk, statement: Select[Any]) -> list[Any]:
+    """Return a statement's rows, all taken from indexes by bitmaps: what it takes then grows with what they name.
+
+    PostgreSQL might rather go along the time, by what it believes of a word; 10,000,000 rows took it minutes.
+    """
+    _use_scans(walk, "off")
+    rows = list(walk.connection.execute(statement).all())
+    _use_scans(walk, "on")
+    return rows
+
+
+def _use_scans(walk: Walk, which: str) -> None:
+    for kind in ("seqscan", "indexscan"):
+        walk.connection.exec_driver_sql(f"SET LOCAL enable_{kind} = {which}")
+
+
+__all__ = ["FEW", "MANY", "go_for_words"]
