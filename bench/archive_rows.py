@@ -15,7 +15,7 @@ HELPERS = 200
 COMMON, MIDDLE, OLD = "delivered", "city17", "legacy"
 _STATUS = """CASE WHEN k < 960 THEN 'success' WHEN k < 980 THEN 'error' WHEN k < 990 THEN 'expired'
   WHEN k < 995 THEN 'cancelled' ELSE 'skipped' END"""
-#: n counts from 0, oldest first; r and the like are numbers by chance from n alone, so that every run has the same rows.
+#: n counts from 0, oldest first; r, s and k are by chance from n alone, so that every run has the same rows.
 _ROWS = f"""
 INSERT INTO executions
 SELECT id, ms, 'helper' || h, CASE WHEN n % 20 = 0 THEN 'site' || n % 7 ELSE '' END,
@@ -38,7 +38,7 @@ FROM (
     FROM generate_series(0::bigint, %(rows)s - 1) AS n
   ) AS numbers
 ) AS made
-""".replace(" % ", " %% ")
+""".replace(" % ", " %% ")  # noqa: S608 - constants
 _METADATA = """
 INSERT INTO execution_metadata
 SELECT pair.key, pair.value, recorded_ms, id FROM executions, LATERAL json_each_text(metadata::json) AS pair

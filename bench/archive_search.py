@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+from tests.servers.postgres import PostgresForTests
 
 from bench.archive_rows import COMMON, END_MS, HELPERS, OLD, SPAN_MS, fill
 from helperhub.archive.database import Database
@@ -22,7 +23,6 @@ from helperhub.archive.search import Place, Search
 from helperhub.archive.searching import Reader
 from helperhub.archive.upgrade import upgrade
 from helperhub.model.execution import Status
-from tests.servers.postgres import PostgresForTests
 
 MUST_MS = 200
 _PAGE = 50
@@ -43,7 +43,7 @@ def searches(rows: int) -> dict[str, Callable[[random.Random], Asked | str]]:
 
     failed, ended = frozenset({Status.ERROR}), frozenset({Status.ERROR, Status.EXPIRED})
     return {
-        "newest": lambda chance: (of(), None),
+        "newest": lambda _: (of(), None),
         "deep page": lambda chance: (of(), deep(chance)),
         "by id": lambda chance: f"{chance.randrange(rows):010x}-bench",
         "helper": lambda chance: (of(helper=_helper(chance)), None),
@@ -52,14 +52,14 @@ def searches(rows: int) -> dict[str, Callable[[random.Random], Asked | str]]:
         "helper + status": lambda chance: (of(helper=_helper(chance), statuses=failed), None),
         "status": lambda chance: (of(statuses=failed), deep(chance)),
         "two statuses + queue": lambda chance: (of(statuses=ended, queue="reports"), deep(chance)),
-        "queue + since": lambda chance: (of(queue="reports", since_ms=END_MS - _DAY_MS), None),
-        "queue + span": lambda chance: _in_span(chance),
+        "queue + since": lambda _: (of(queue="reports", since_ms=END_MS - _DAY_MS), None),
+        "queue + span": _in_span,
         "metadata": lambda chance: (of(metadata={"user": f"u{chance.randrange(5000)}"}), None),
-        "metadata + status": lambda chance: (of(metadata={"app": "crm"}, statuses=failed), None),
+        "metadata + status": lambda _: (of(metadata={"app": "crm"}, statuses=failed), None),
         "text, one row": lambda chance: (of(terms=(f"o{chance.randrange(rows)}",)), None),
         "text, one in 500": lambda chance: (of(terms=(f"city{chance.randrange(500)}",)), None),
         "text, half of all": lambda chance: (of(terms=(COMMON,)), deep(chance)),
-        "text, only long ago": lambda chance: (of(terms=(OLD,)), None),
+        "text, only long ago": lambda _: (of(terms=(OLD,)), None),
         "text, no row": lambda chance: (of(terms=(f"nothing{chance.randrange(rows)}",)), None),
         "phrase": lambda chance: (of(terms=(f"timed out after {chance.randrange(60)} s",)), None),
         "helper + text": lambda chance: (of(helper=_helper(chance), terms=(f"city{chance.randrange(500)}",)), None),

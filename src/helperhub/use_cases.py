@@ -18,6 +18,7 @@ from helperhub.services.alert_watch import AlertWatch
 from helperhub.services.alerts import Alerts
 from helperhub.services.api_keys import ApiKeys
 from helperhub.services.archive_status import ArchiveStatus
+from helperhub.services.archived import Archived
 from helperhub.services.audit import Audit
 from helperhub.services.callbacks import Callbacks
 from helperhub.services.checks import Checks
@@ -86,7 +87,13 @@ class UseCases(Assembly):
     def executions(self) -> Executions:
         """List, show, cancel, replay and wait for executions."""
         expires = self._expires_after_of
-        return Executions(self.scripts, self.records, self._queue_store, self.plan, expires, self.envelopes, self.audit)
+        parts = self.scripts, self.records, self._queue_store, self.plan
+        return Executions(*parts, expires, self.envelopes, self.audit, self.archived)
+
+    @cached_property
+    def archived(self) -> Archived:
+        """Read what the archive has."""
+        return Archived(lambda: self.database, self.settings.hub, len(self.scripts.each), self._read_shown)
 
     @cached_property
     def why(self) -> Why:

@@ -61,7 +61,7 @@ class Words:
 
 
 def read_words(connection: Connection, terms: Sequence[str]) -> Words:
-    """Return terms as PostgreSQL takes them: a term of several words is a phrase, its last may be a word's beginning."""
+    """Return terms as PostgreSQL takes them: one of several is a phrase, its last may be a beginning."""
     quoted = [f"'{_quote(term)}'" for term in terms]
     found = connection.execute(_QUERIES, {"quoted": quoted}).scalars()
     phrases = " & ".join(f"({_open_end(one)})" for one in found if one)
@@ -78,7 +78,6 @@ def _open_end(query: str) -> str:
 def _quote(term: str) -> str:
     """Return a term for between the quotes of ``to_tsquery``; a backslash there is no more than a separator."""
     return term.replace("\0", " ").replace("\\", " ").replace("'", "''")
-
 
 
 def _has(query: str) -> Condition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -22,12 +22,6 @@ from helperhub.cli.words import (
     timeout_option,
 )
 from helperhub.model.execution import Status
-
-if TYPE_CHECKING:
-    from helperhub.hub import Hub
-    from helperhub.model.execution import Execution
-    from helperhub.services.executions import ExecutionFilter
-
 
 @click.group()
 def executions() -> None:
@@ -61,7 +55,7 @@ def list_executions(statuses: tuple[str, ...], limit: int, meta: tuple[tuple[str
     from helperhub.services.executions import ExecutionFilter  # noqa: PLC0415 - help must not import Redis
 
     wanted = ExecutionFilter(statuses=frozenset(map(Status, statuses)), metadata=dict(meta) or None, **options)
-    found = find(current_call().open_hub(), wanted, limit=limit)
+    found = current_call().open_hub().executions.find(wanted, limit=limit)
     if wants_json():
         echo_document({"executions": [execution.to_document() for execution in found]})
     else:
@@ -110,16 +104,6 @@ def cancel(execution_id: str, reason: str) -> None:
 def replay(ids: tuple[str, ...]) -> None:
     """Put finished executions back, as new ones."""
     echo_replayed(current_call().open_hub().executions.replay(ids))
-
-
-def find(hub: Hub, wanted: ExecutionFilter, *, limit: int) -> list[Execution]:
-    """Return executions, newest first; planned ones, which are to come, before all if asked for."""
-    found: list[Execution] = []
-    if Status.PLANNED in wanted.statuses:
-        found = [execution for execution in hub.plan.upcoming(helper=wanted.helper) if wanted.matches(execution)]
-    if wanted.statuses == {Status.PLANNED}:
-        return found[:limit]
-    return [*found, *hub.executions.find(wanted, limit=limit)][:limit]
 
 
 def echo_replayed(replayed: Sequence[tuple[str, str]]) -> None:

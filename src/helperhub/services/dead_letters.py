@@ -13,8 +13,9 @@ from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
 from helperhub.plugins.declaration import Helper
 from helperhub.services.causes import CauseGroup, cause_of, group_causes
-from helperhub.services.execution_pages import Page, load_rows, read_end_place, take_page
+from helperhub.services.execution_pages import Page, read_end_place, take_page
 from helperhub.services.executions import ExecutionFilter, Executions
+from helperhub.services.history import Row, load_rows
 from helperhub.store.body import Envelope, to_json
 from helperhub.store.record import Record
 from helperhub.store.scripts import Scripts
@@ -107,8 +108,8 @@ class DeadLetters:
             UsageError: ``place`` isn't one of this list.
         """
         places = self.executions.records.listing().dead(before=read_end_place(place))
-        rows = load_rows(self.executions, places, lambda place: place[1])
-        return take_page((({"at": list(place)}, one) for place, one in rows), wanted.matches, limit=limit)
+        rows = load_rows(self.executions.records, places, lambda place: place[1])
+        return take_page((Row({"at": list(at)}, one, fits=True) for at, one in rows), wanted.matches, limit=limit)
 
     def groups(self, wanted: DeadFilter) -> Grouped:
         """Return dead letters by their cause: of the newest `MOST_GROUPED` those that are wanted."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -15,9 +14,11 @@ import orjson
 
 from helperhub.errors import Conflict, CorruptRecord, NotFound, UntrustedRecord
 from helperhub.model.execution import Execution, Status, Trigger
-from helperhub.model.helper import split_key
 from helperhub.model.identity import new_execution_id
+from helperhub.services.archived import NO_ARCHIVE, Archived, ArchiveState, ArchiveView
 from helperhub.services.audit import Audit
+from helperhub.services.execution_filter import ExecutionFilter
+from helperhub.services.history import History
 from helperhub.services.plan import Plan
 from helperhub.store.body import Envelope
 from helperhub.store.envelope import Envelopes
@@ -27,38 +28,6 @@ from helperhub.store.record import Record
 from helperhub.store.scripts import Scripts
 
 _BATCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionFilter:
-    """Which executions to list; what is None doesn't count.
-
-    Args:
-        helper: A helper with all its instances, or one instance.
-        statuses: Any of these.
-        queue: Of this queue.
-        since: Finished at or after.
-        until: Finished at or before.
-        metadata: All of these, compared as text.
-    """
-
-    helper: str | None = None
-    statuses: frozenset[Status] = frozenset()
-    queue: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    metadata: Mapping[str, str] | None = None
-
-    def matches(self, execution: Execution) -> bool:
-        """Return whether ``execution`` is wanted."""
-        if self.helper is not None and self.helper not in (execution.helper, split_key(execution.helper)[0]):
-            return False
-        if self.statuses and execution.status not in self.statuses:
-            return False
-        if self.queue is not None and execution.queue != self.queue:
-            return False
-        wanted = self.metadata or {}
-        return all(str(execution.metadata.get(name)) == value for name, value in wanted.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +43,25 @@ class Executions:
     #: Checks what the old execution was given, and signs it for the new one.
     envelopes: Envelopes
     audit: Audit
+    #: What only the archive has any more.
+    archived: Archived
 
     def find(self, wanted: ExecutionFilter, *, limit: int) -> list[Execution]:
-        """Return executions, newest first: running, waiting, then finished. Planned ones are in the plan."""
+        """Return executions, newest first: planned if asked for, running, waiting, then finished."""
         return list(islice(self.all_of(wanted), limit))
 
     def all_of(self, wanted: ExecutionFilter) -> Iterator[Execution]:
         """Yield executions as `find`, as many as there are."""
-        return filter(wanted.matches, self._all(wanted))
+        return self.history(wanted).found()
+
+    def history(self, wanted: ExecutionFilter, *, strict: bool = False) -> History:
+        """Return the list of what is wanted, of which `find_page` takes pages.
+
+        Args:
+            wanted: Which.
+            strict: Whether an archive that can't be read is an error.
+        """
+        return History(self.records, self.queues, self.plan, self.archived, wanted, strict=strict)
 
     def get(self, execution_id: str) -> Execution:
         """Return one execution, a planned one too.
@@ -92,9 +72,12 @@ class Executions:
         found = self.records.get(execution_id) or self.plan.get(execution_id)
         # Between the two looks it may have been enqueued.
         found = found or self.records.get(execution_id)
-        if found is None:
-            raise _unknown(execution_id)
-        return found
+        if found is not None:
+            return found
+        archived, view = self.archived.get(execution_id)
+        if archived is None:
+            raise _unknown(execution_id, view)
+        return archived
 
     def show(self, execution_id: str) -> Execution:
         """Return one execution as `get`, with the limit that it waits for.
@@ -150,7 +133,7 @@ class Executions:
                 return "cancelled"
         code = self.scripts.cancel([execution_id], reason=reason or "cancelled")[0]
         if code == "unknown":
-            raise _unknown(execution_id)
+            raise self._not_in_redis(execution_id, what="cancelled")
         if code == "final":
             status = self.get(execution_id).status.value
             message = f"'{execution_id}' is over: {status}."
@@ -200,7 +183,7 @@ class Executions:
         """
         replays = []
         for old, new in zip(ids, new_ids or (new_execution_id() for _ in ids), strict=True):
-            with contextlib.suppress(NotFound, CorruptRecord):
+            with contextlib.suppress(NotFound, Conflict, CorruptRecord):
                 replays.append(self._copy(old, new_id=new))
         answers = self.scripts.replay(replays)
         return [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
@@ -241,7 +224,7 @@ class Executions:
         """Return the old id, a new one, and the record that the new one gets."""
         record = self.records.record(execution_id)
         if record is None:
-            raise _unknown(execution_id)
+            raise self._not_in_redis(execution_id, what="replayed")
         try:
             envelope = self.envelopes.open(execution_id, record)
         except UntrustedRecord as error:
@@ -268,52 +251,22 @@ class Executions:
         copy.body = self.envelopes.pack(new_id, copy, envelope)
         return execution_id, new_id, copy
 
-    def _all(self, wanted: ExecutionFilter) -> Iterator[Execution]:
-        rows = self.plan.catalogue.read().rows
-        names = [name for name in rows if wanted.helper in (None, name, split_key(name)[0])]
-        open_wanted = not wanted.statuses or any(not status.final for status in wanted.statuses)
-        if open_wanted and wanted.since is None and wanted.until is None:
-            running = sorted(self.records.running(), key=lambda execution: execution.id, reverse=True)
-            yield from running
-            seen = {execution.id for execution in running}
-            for execution in self.records.waiting(self.queues.names()):
-                if execution.id not in seen:
-                    yield execution
-            yield from self.records.parked(names)
-        if wanted.statuses and not any(status.final for status in wanted.statuses):
-            return
-        if wanted.statuses == {Status.ERROR}:
-            # Dead letters outlive the history; those that were replayed or deleted are only there.
-            of_history = self.records.finished(since=wanted.since, until=wanted.until, kinds="f")
-            both = heapq.merge(self._between(self.records.dead(), wanted), of_history, key=_finished_at, reverse=True)
-            yield from _each_once(both)
-        elif wanted.helper is not None:
-            of_each = [self.records.of_helper(name) for name in {wanted.helper, *names}]
-            yield from self._between(heapq.merge(*of_each, key=_finished_at, reverse=True), wanted)
-        else:
-            yield from self.records.finished(since=wanted.since, until=wanted.until)
-
-    def _between(self, executions: Iterator[Execution], wanted: ExecutionFilter) -> Iterator[Execution]:
-        for execution in executions:
-            at = execution.finished_at
-            too_new = at is not None and wanted.until is not None and at > wanted.until
-            too_old = at is not None and wanted.since is not None and at < wanted.since
-            if not too_new and not too_old:
-                yield execution
+    def _not_in_redis(self, execution_id: str, *, what: str) -> NotFound | Conflict:
+        """Return why something can't be done to an execution that Redis doesn't have."""
+        archived, view = self.archived.get(execution_id)
+        if archived is None:
+            return _unknown(execution_id, view)
+        message = (
+            f"'{execution_id}' is over ({archived.status.value}), and only the archive has it: it can't be {what}."
+        )
+        return Conflict(message, hint=f"Start '{archived.helper}' anew, with the payload that it shows.")
 
 
-def _each_once(executions: Iterable[Execution]) -> Iterator[Execution]:
-    seen: set[str] = set()
-    for execution in executions:
-        if execution.id not in seen:
-            seen.add(execution.id)
-            yield execution
-
-
-def _finished_at(execution: Execution) -> float:
-    return execution.finished_at.timestamp() if execution.finished_at else 0.0
-
-
-def _unknown(execution_id: str) -> NotFound:
+def _unknown(execution_id: str, view: ArchiveView = NO_ARCHIVE) -> NotFound:
     message = f"Nothing is known of execution '{execution_id}'."
+    if view.state is ArchiveState.AWAY:
+        return NotFound(message, hint=f"The archive may have it, but can't be read now. {view.problem}")
     return NotFound(message, hint="Its history may have ended; 'helperhub executions list' shows what is known.")
+
+
+__all__ = ["ExecutionFilter", "Executions"]

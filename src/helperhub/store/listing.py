@@ -16,8 +16,6 @@ from helperhub.store.connection import Client, store_errors
 from helperhub.store.keys import Keys
 from helperhub.store.record import unpack_record
 
-#: Of a stream's row: its entry's ms and number, where in the entry it stands, and the execution's id.
-StreamPlace = tuple[int, int, int, str]
 #: When an execution ended, ms, and its id: newest first, what ended in one ms by id.
 EndPlace = tuple[int, str]
 #: Read at first; an entry of a stream holds up to 100 ids, so that a page seldom needs more.
@@ -47,11 +45,11 @@ class Listing:
         queues: Iterable[str],
         kinds: str,
         *,
-        before: StreamPlace | None = None,
+        before: EndPlace | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Iterator[StreamPlace]:
-        """Yield the places of what ended, newest first.
+    ) -> Iterator[EndPlace]:
+        """Yield the places of what ended, newest first; here an end is when it was recorded.
 
         Args:
             queues: Of these.
@@ -95,21 +93,21 @@ class Listing:
         with store_errors():
             return [score is not None for score in self.client.zmscore(self.keys.at("dead"), list(ids))]
 
-    def _stream(self, key: str, low: str, last: int | None, before: StreamPlace | None) -> Iterator[StreamPlace]:
-        high = "+" if last is None else str(last)
-        if before is not None and (last is None or before[0] <= last):
-            high = f"{before[0]}-{before[1]}"
-        size = _FIRST_ENTRIES
+    def _stream(self, key: str, low: str, last: int | None, before: EndPlace | None) -> Iterator[EndPlace]:
+        # Those of one ms stand as their calls came by them; by id they stand as in any other list of them.
+        for _, same in groupby(self._entered(key, low, last, before), key=lambda place: place[0]):
+            yield from (place for place in sorted(same, reverse=True) if before is None or place < before)
+
+    def _entered(self, key: str, low: str, last: int | None, before: EndPlace | None) -> Iterator[EndPlace]:
+        """Yield what a stream has, newest ms first, from the ms of ``before`` on."""
+        ends = [ms for ms in (last, None if before is None else before[0]) if ms is not None]
+        high, size = str(min(ends)) if ends else "+", _FIRST_ENTRIES
         while True:
             with store_errors():
                 entries = self.client.xrevrange(key, high, low, count=size)
             for entry_id, values in entries:
-                ms, _, number = entry_id.decode().partition("-")
-                # Those that ended in one call stand together, oldest first.
-                for at, id_ in reversed([*enumerate(values[b"i"].decode().split("\0"))]):
-                    place = (int(ms), int(number), at, id_)
-                    if before is None or place < before:
-                        yield place
+                ms = int(entry_id.decode().partition("-")[0])
+                yield from ((ms, id_) for id_ in values[b"i"].decode().split("\0"))
             if len(entries) < size:
                 return
             high, size = "(" + entries[-1][0].decode(), min(size * 2, _CHUNK)
@@ -173,10 +171,10 @@ class ShardedListing(Listing):
         queues: Iterable[str],
         kinds: str,
         *,
-        before: StreamPlace | None = None,
+        before: EndPlace | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Iterator[StreamPlace]:
+    ) -> Iterator[EndPlace]:
         """Yield the places of what ended, newest first."""
         names = list(queues)
         found = [part.ended(names, kinds, before=before, since=since, until=until) for part in self.parts]
@@ -202,4 +200,4 @@ def end_place(execution: Execution) -> EndPlace:
     return (epoch_ms(execution.finished_at) if execution.finished_at else 0, execution.id)
 
 
-__all__ = ["EndPlace", "Listing", "ShardedListing", "StreamPlace", "end_place"]
+__all__ = ["EndPlace", "Listing", "ShardedListing", "end_place"]
