@@ -26,6 +26,7 @@ from helperhub.model.execution import Status
 
 MUST_MS = 200
 _PAGE = 50
+_WARM_UP = 20
 _SETTINGS = ("shared_buffers=1GB", "max_wal_size=4GB")
 _DAY_MS = 86_400_000
 #: One search, and where it begins.
@@ -80,10 +81,10 @@ def _in_span(chance: random.Random) -> Asked:
 
 
 def measure(reader: Reader, make: Callable[[random.Random], Asked | str], *, times: int) -> tuple[list[float], float]:
-    """Return how long each of so many took, ms, and how many rows a page had on average."""
+    """Return how long each of so many took, ms, and how many rows a page had; `_WARM_UP` before don't count."""
     chance = random.Random(20261128)
     took, found = [], 0
-    for _ in range(times):
+    for number in range(-_WARM_UP, times):
         asked = make(chance)
         began = time.perf_counter()
         if isinstance(asked, str):
@@ -91,8 +92,9 @@ def measure(reader: Reader, make: Callable[[random.Random], Asked | str], *, tim
         else:
             search, before = asked
             found += len(reader.search(search, before=before, limit=_PAGE).rows)
-        took.append((time.perf_counter() - began) * 1000)
-    return sorted(took), found / times
+        if number >= 0:
+            took.append((time.perf_counter() - began) * 1000)
+    return sorted(took), found / (times + _WARM_UP)
 
 
 def report(reader: Reader, rows: int, *, times: int) -> bool:

@@ -46,7 +46,7 @@ def branches_of(search: Search) -> list[Branch]:
 
 
 def _branch(search: Search, status: Status | None, *, of_statuses: Iterable[Status] = ()) -> Branch:
-    """Return the way for one state, or any: by the helper, the state, or both, else by the queue, else by time."""
+    """Return the way for one state, or any: by the helper or the queue and the state, else by time."""
     column = tables.executions.c
     helper = [] if search.helper is None else [column.helper == search.helper]
     queue = [] if search.queue is None else [column.queue == search.queue]
@@ -61,9 +61,9 @@ def _branch(search: Search, status: Status | None, *, of_statuses: Iterable[Stat
     if status is Status.SUCCESS:
         # Nearly all are: no index is worth it.
         rest, state = [*state, *rest], []
-    if helper or state:
+    if helper:
         return Branch((*helper, *state), (*queue, *rest))
-    return Branch(tuple(queue), tuple(rest))
+    return Branch((*queue, *state), tuple(rest))
 
 
 def _of_state(status: Status | None) -> list[Condition]:

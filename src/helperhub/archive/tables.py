@@ -67,21 +67,13 @@ executions = Table(
     Index("executions_by_queue", "queue", "recorded_ms"),
 )
 #: Most end well; an index of all by status would be one by time.
-Index(
-    "executions_by_status",
-    executions.c.status,
-    executions.c.recorded_ms,
-    postgresql_where=executions.c.status != "success",
-    sqlite_where=executions.c.status != "success",
-)
-Index(
-    "executions_by_failure",
-    executions.c.helper,
-    executions.c.status,
-    executions.c.recorded_ms,
-    postgresql_where=executions.c.status != "success",
-    sqlite_where=executions.c.status != "success",
-)
+for _name, _of in (("status", ()), ("helper_failure", ("helper",)), ("queue_failure", ("queue",))):
+    Index(
+        f"executions_by_{_name}",
+        *(executions.c[name] for name in (*_of, "status", "recorded_ms")),
+        postgresql_where=executions.c.status != "success",
+        sqlite_where=executions.c.status != "success",
+    )
 
 attempts = Table(
     "attempts",

@@ -13,7 +13,9 @@ from helperhub.archive.walking import Walk, Walked, place_of
 from helperhub.archive.words import Words
 
 #: Of up to so many rows with a word all are found through the index and put in order.
-FEW = 3_000
+FEW = 2_000
+#: Of the rows: what PostgreSQL has no count of it takes for about half of this.
+_RARE = 0.001
 #: Above this, estimated, the index is left alone: only to name all those rows takes it longer than a page may.
 MANY = 300_000
 #: Looked at along the time in one step; to find the words of a row takes 15 to 20 us, measured.
@@ -25,19 +27,19 @@ _LONGEST_SPAN = 500_000
 
 def go_for_words(walk: Walk, words: Words, before: Place | None, limit: int) -> Walked:
     """Return up to ``limit`` rows of a branch that have the words, behind a place; few may be less than there are."""
-    rare = words.count <= MANY
-    if rare:
+    if words.count <= max(FEW, words.rows * _RARE):
         all_of_them = _of_few(walk, words, before, limit)
         if all_of_them is not None:
             return all_of_them
+    by_index = words.count <= MANY
     rows: list[Any] = []
     at = before
-    for _ in range(1 if rare else _STEPS):
+    for _ in range(1 if by_index else _STEPS):
         step = walk.checking(words.exactly).go(at, limit - len(rows), look=_STEP)
         rows, at = [*rows, *step.rows], step.following
         if len(rows) == limit or at is None:
             return Walked(rows, at)
-    if not rare:
+    if not by_index:
         return Walked(rows, at)
     look = min(_LONGEST_SPAN, _STEP * 4 * limit // max(len(rows), 1))
     span = _of_span(walk, words, at, limit - len(rows), look)
@@ -61,8 +63,6 @@ def _of_span(walk: Walk, words: Words, before: Place | None, limit: int, look: i
     if last is not None:
         found = found.where(tables.executions.c.recorded_ms >= last[0])
     rows = _through_bitmaps(walk, found.limit(limit))
-    if last is not None:
-        rows = [row for row in rows if place_of(row) >= last]
     return Walked(rows, place_of(rows[-1]) if len(rows) == limit else last)
 
 

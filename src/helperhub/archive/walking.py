@@ -61,11 +61,19 @@ class Walk:
         rows = self.connection.execute(self._checked(places.limit(look)).limit(limit)).all()
         if len(rows) == limit:
             return Walked(rows, place_of(rows[-1]))
-        return Walked(rows, self._last(places, look))
+        only_place = places.with_only_columns(places.selected_columns.recorded_ms, places.selected_columns.id)
+        last = self.connection.execute(only_place.offset(look - 1).limit(1)).first()
+        return Walked(rows, None if last is None else place_of(last))
 
     def end_of(self, before: Place | None, look: int) -> Place | None:
-        """Return the place of the last of the next ``look`` rows; None if there are fewer."""
-        return self._last(self._places(before), look)
+        """Return a place behind about the next ``look`` rows, or none of that ms; None if there are fewer.
+
+        Only an index is read.
+        """
+        table = tables.executions if self.branch.pair is None else tables.execution_metadata
+        found = self._places(before).with_only_columns(table.c.recorded_ms).order_by(None)
+        last_ms = self.connection.execute(found.order_by(table.c.recorded_ms.desc()).offset(look).limit(1)).scalar()
+        return None if last_ms is None else (last_ms, "")
 
     def _places(self, before: Place | None) -> Select[Any]:
         """Return the rows on the way, newest first: of executions, or of their metadata."""
@@ -95,11 +103,6 @@ class Walk:
         of_looked = ClauseAdapter(looked)
         checked = [of_looked.traverse(condition) for condition in self.branch.checked]
         return select(looked).where(*checked).order_by(*order)
-
-    def _last(self, places: Select[Any], look: int) -> Place | None:
-        only_place = places.with_only_columns(places.selected_columns.recorded_ms, places.selected_columns.id)
-        last = self.connection.execute(only_place.offset(look - 1).limit(1)).first()
-        return None if last is None else place_of(last)
 
 
 def place_of(row: Any) -> Place:

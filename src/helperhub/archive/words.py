@@ -29,6 +29,7 @@ _QUERIES = text(
     "SELECT to_tsquery('simple', one)::text FROM unnest(CAST(:quoted AS text[])) WITH ORDINALITY AS given(one, place)"
     " ORDER BY place"
 )
+_ROWS = text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'executions'::regclass")
 _ESTIMATE = text(
     "EXPLAIN (FORMAT JSON) SELECT 1 FROM executions"
     " WHERE execution_words(reason, error_type, error_message, payload, result) @@ CAST(:words AS tsquery)"
@@ -43,11 +44,13 @@ class Words:
         phrases: What must hold.
         words: The same without the order within phrases, which the index answers exactly.
         count: About how many rows have the words, as PostgreSQL estimates it.
+        rows: And how many there are.
     """
 
     phrases: str
     words: str
     count: float
+    rows: float
 
     @property
     def in_index(self) -> Condition:
@@ -67,7 +70,8 @@ def read_words(connection: Connection, terms: Sequence[str]) -> Words:
     phrases = " & ".join(f"({_open_end(one)})" for one in found if one)
     words = _FOLLOWED_BY.sub("&", phrases)
     plan: Any = connection.execute(_ESTIMATE, {"words": words}).scalar()
-    return Words(phrases, words, float(plan[0]["Plan"]["Plan Rows"]))
+    rows = connection.execute(_ROWS).scalar_one()
+    return Words(phrases, words, float(plan[0]["Plan"]["Plan Rows"]), float(rows))
 
 
 def _open_end(query: str) -> str:

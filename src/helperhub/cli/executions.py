@@ -23,6 +23,7 @@ from helperhub.cli.words import (
 )
 from helperhub.model.execution import Status
 
+
 @click.group()
 def executions() -> None:
     """List, show, wait for, cancel and replay executions."""
