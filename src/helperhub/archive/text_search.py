@@ -16,11 +16,13 @@ from helperhub.archive.words import Words
 FEW = 2_000
 #: Of the rows: what PostgreSQL has no count of it takes for about half of this.
 _RARE = 0.001
-#: Above this, estimated, the index is left alone: only to name all those rows takes it longer than a page may.
-MANY = 300_000
+#: Above this, estimated, the index is left alone: to name a row takes it 1.2 us, measured, and it names them all.
+MANY = 50_000
+#: The same where two steps along the time found none: they are to be found elsewhere, at some cost.
+_MANY_LONG_AGO = 200_000
 #: Looked at along the time in one step; to find the words of a row takes 15 to 20 us, measured.
 _STEP = 1_500
-_STEPS = 4
+_STEPS = 6
 #: The longest span of time, in rows, that is put together with the index.
 _LONGEST_SPAN = 500_000
 
@@ -31,19 +33,18 @@ def go_for_words(walk: Walk, words: Words, before: Place | None, limit: int) -> 
         all_of_them = _of_few(walk, words, before, limit)
         if all_of_them is not None:
             return all_of_them
-    by_index = words.count <= MANY
     rows: list[Any] = []
     at = before
-    for _ in range(1 if by_index else _STEPS):
-        step = walk.checking(words.exactly).go(at, limit - len(rows), look=_STEP)
-        rows, at = [*rows, *step.rows], step.following
+    for step in range(1, _STEPS + 1):
+        walked = walk.checking(words.exactly).go(at, limit - len(rows), look=_STEP)
+        rows, at = [*rows, *walked.rows], walked.following
         if len(rows) == limit or at is None:
             return Walked(rows, at)
-    if not by_index:
-        return Walked(rows, at)
-    look = min(_LONGEST_SPAN, _STEP * 4 * limit // max(len(rows), 1))
-    span = _of_span(walk, words, at, limit - len(rows), look)
-    return Walked([*rows, *span.rows], span.following)
+        if words.count <= MANY or (step == 2 and not rows and words.count <= _MANY_LONG_AGO):
+            look = min(_LONGEST_SPAN, step * _STEP * 4 * limit // max(len(rows), 1))
+            span = _of_span(walk, words, at, limit - len(rows), look)
+            return Walked([*rows, *span.rows], span.following)
+    return Walked(rows, at)
 
 
 def _of_few(walk: Walk, words: Words, before: Place | None, limit: int) -> Walked | None:
@@ -72,7 +73,7 @@ def _having(walk: Walk, words: Words, before: Place | None) -> Select[Any]:
     id_ = id_in_order(one.id, is_postgres=True)
     branch = walk.branch
     pair = [] if branch.pair is None else [has_pair(*branch.pair)]
-    found = select(tables.executions).where(words.in_index, words.exactly, *branch.ordered, *branch.checked, *pair)
+    found = select(tables.executions).where(words.exactly, *branch.ordered, *branch.checked, *pair)
     found = found.where(*in_time(walk.search, before, one.recorded_ms, id_))
     return found.order_by(one.recorded_ms.desc(), id_.desc())
 

@@ -70,9 +70,16 @@ class Walk:
 
         Only an index is read.
         """
-        table = tables.executions if self.branch.pair is None else tables.execution_metadata
-        found = self._places(before).with_only_columns(table.c.recorded_ms).order_by(None)
-        last_ms = self.connection.execute(found.order_by(table.c.recorded_ms.desc()).offset(look).limit(1)).scalar()
+        table, ordered = tables.executions, list(self.branch.ordered)
+        if self.branch.pair is not None:
+            table = tables.execution_metadata
+            ordered = [table.c.name == self.branch.pair[0], table.c.value == self.branch.pair[1]]
+        if self.search.since_ms is not None:
+            ordered.append(table.c.recorded_ms >= self.search.since_ms)
+        if before is not None:
+            ordered.append(table.c.recorded_ms <= before[0])
+        found = select(table.c.recorded_ms).where(*ordered).order_by(table.c.recorded_ms.desc())
+        last_ms = self.connection.execute(found.offset(look).limit(1)).scalar()
         return None if last_ms is None else (last_ms, "")
 
     def _places(self, before: Place | None) -> Select[Any]:
