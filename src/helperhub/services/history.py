@@ -166,12 +166,17 @@ class History:
             self._refuse_away()
             yield from self._of_redis(before, 0)
             return
-        yield from self._of_redis(before, self.view.until_ms)
+        # What is entered in the history anew, a dead letter that was deleted, is in the archive at its old place too.
+        anew = set()
+        for row in self._of_redis(before, self.view.until_ms):
+            anew.add(row[0][1])
+            yield row
         last = min(before or _NEWEST, (self.view.until_ms, ""))
         try:
             for place, one in self.archived.rows(self.wanted, last):
                 last = place
-                yield place, one, one is not None and self.wanted.matches_all_but_text(one)
+                if place[1] not in anew:
+                    yield place, one, one is not None and self.wanted.matches_all_but_text(one)
         except ArchiveError as error:
             self.view = self.archived.away(error)
             self._refuse_away()
