@@ -24,7 +24,7 @@ _MANY_LONG_AGO = 200_000
 _STEP = 1_500
 _STEPS = 6
 #: The longest span of time, in rows, that is put together with the index.
-_LONGEST_SPAN = 500_000
+_LONGEST_SPAN = 250_000
 
 
 def go_for_words(walk: Walk, words: Words, before: Place | None, limit: int) -> Walked:

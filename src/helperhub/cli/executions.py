@@ -1,10 +1,12 @@
-"""``helperhub executions``: list, show, wait, cancel, replay."""
+"""``helperhub executions``: list, export, show, wait, cancel, replay."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,18 +20,24 @@ from helperhub.cli.words import (
     helper_option,
     json_option,
     limit_option,
+    query_argument,
     reason_option,
     timeout_option,
 )
+from helperhub.errors import UsageError
 from helperhub.model.execution import Status
+
+if TYPE_CHECKING:
+    from helperhub.services.archived import ArchiveView
 
 
 @click.group()
 def executions() -> None:
-    """List, show, wait for, cancel and replay executions."""
+    """List, export, show, wait for, cancel and replay executions."""
 
 
 @executions.command("list")
+@query_argument
 @helper_option
 @click.option(
     "--status",
@@ -48,19 +56,58 @@ def executions() -> None:
 )
 @limit_option
 @json_option
-def list_executions(statuses: tuple[str, ...], limit: int, meta: tuple[tuple[str, str], ...], **options: Any) -> None:
+def list_executions(
+    query: str, statuses: tuple[str, ...], limit: int, meta: tuple[tuple[str, str], ...], **options: Any
+) -> None:
     """List executions, newest first: what runs, what waits, what is over.
 
-    What isn't due yet is shown by 'helperhub plan list', or here with --status planned.
+    QUERY is a search in words, such as: helper:weather status:error,expired since:2h text:"timed out"
+    metadata.app:crm. What isn't due yet is shown by 'helperhub plan list', or here with --status planned.
     """
-    from helperhub.services.executions import ExecutionFilter  # noqa: PLC0415 - help must not import Redis
+    from helperhub.services.execution_filter import ExecutionFilter  # noqa: PLC0415 - help must not import Redis
+    from helperhub.services.search_words import join_filters  # noqa: PLC0415
 
-    wanted = ExecutionFilter(statuses=frozenset(map(Status, statuses)), metadata=dict(meta) or None, **options)
-    found = current_call().open_hub().executions.find(wanted, limit=limit)
+    of_options = ExecutionFilter(statuses=frozenset(map(Status, statuses)), metadata=dict(meta) or None, **options)
+    service = current_call().open_hub().executions
+    history = service.history(join_filters(service.read_query(query), of_options))
+    found = list(islice(history.found(), limit))
+    _warn_of_archive(history.view)
     if wants_json():
-        echo_document({"executions": [execution.to_document() for execution in found]})
+        documents = [execution.to_document() for execution in found]
+        echo_document({"executions": documents, "archive": history.view.to_document()})
     else:
         echo_executions(found, empty="No execution fits.")
+
+
+@executions.command()
+@query_argument
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl"]),
+    default="jsonl",
+    show_default=True,
+    help="CSV for spreadsheets, JSON lines for programs.",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Written here, not to stdout."
+)
+def export(query: str, kind: str, out: Path | None) -> None:
+    """Write all executions that a search finds, newest first, to a file.
+
+    QUERY is a search in words, as for 'helperhub executions list'. In CSV a cell that a spreadsheet would take for
+    a formula (it begins with = + - @ or a tab) has a ' before it. FILE is there only once it is whole.
+    """
+    from helperhub.services.export import ExportFormat, write_export  # noqa: PLC0415 - help must not import Redis
+
+    service = current_call().open_hub().executions
+    history = service.history(service.read_query(query), strict=True)
+    parts = write_export(history.found(), ExportFormat(kind))
+    if out is None:
+        with click.open_file("-", "wb") as stdout:
+            stdout.writelines(parts)
+        return
+    write_whole(out, parts)
 
 
 @executions.command()
@@ -105,6 +152,29 @@ def cancel(execution_id: str, reason: str) -> None:
 def replay(ids: tuple[str, ...]) -> None:
     """Put finished executions back, as new ones."""
     echo_replayed(current_call().open_hub().executions.replay(ids))
+
+
+def _warn_of_archive(view: ArchiveView) -> None:
+    if view.problem:
+        click.echo(f"The archive can't be read, so only what Redis has is shown. {view.problem}", err=True)
+
+
+def write_whole(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file that is there once it is whole.
+
+    Raises:
+        UsageError: It can't be written.
+    """
+    partly = path.with_name(f".{path.name}.part")
+    try:
+        with partly.open("wb") as file:
+            file.writelines(parts)
+        partly.replace(path)
+    except OSError as error:
+        message = f"{path} can't be written: {error.strerror}."
+        raise UsageError(message) from error
+    finally:
+        partly.unlink(missing_ok=True)
 
 
 def echo_replayed(replayed: Sequence[tuple[str, str]]) -> None:

@@ -162,6 +162,23 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def query_argument(function: F) -> F:
+    """Add ``QUERY``, one argument with all its words or one for each."""
+
+    def join(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> str:
+        # The shell took the quotes off text:"timed out"; where it is one word of several they can be put back.
+        return words[0] if len(words) == 1 else " ".join(map(_quote_again, words))
+
+    return click.argument("query", nargs=-1, metavar="[QUERY]", callback=join)(function)
+
+
+def _quote_again(word: str) -> str:
+    if '"' in word or not any(one.isspace() for one in word):
+        return word
+    name, colon, text = word.partition(":")
+    return f'{name}:"{text}"' if colon and not any(one.isspace() for one in name) else f'"{word}"'
+
+
 def reason_option(function: F) -> F:
     """Add ``--reason``."""
     return click.option("--reason", default="", metavar="TEXT", help="Why; kept with the change.")(function)

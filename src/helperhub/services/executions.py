@@ -15,11 +15,13 @@ import orjson
 from helperhub.errors import Conflict, CorruptRecord, NotFound, UntrustedRecord
 from helperhub.model.execution import Execution, Status, Trigger
 from helperhub.model.identity import new_execution_id
+from helperhub.model.instant import from_ms
 from helperhub.services.archived import NO_ARCHIVE, Archived, ArchiveState, ArchiveView
 from helperhub.services.audit import Audit
 from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.history import History
 from helperhub.services.plan import Plan
+from helperhub.services.search_words import parse_query, suggest
 from helperhub.store.body import Envelope
 from helperhub.store.envelope import Envelopes
 from helperhub.store.executions import Executions as Records
@@ -62,6 +64,18 @@ class Executions:
             strict: Whether an archive that can't be read is an error.
         """
         return History(self.records, self.queues, self.plan, self.archived, wanted, strict=strict)
+
+    def read_query(self, query: str) -> ExecutionFilter:
+        """Return what a search in words asks for; see `search_words`. Durations count back from Redis TIME.
+
+        Raises:
+            UsageError: It can't be understood.
+        """
+        return parse_query(query, lambda: from_ms(self.scripts.due(limit=1).now_ms))
+
+    def suggest(self, query: str) -> list[str]:
+        """Return how the last word of a search may go on: qualifiers, helpers, states, queues that there are."""
+        return suggest(query, helpers=self.plan.catalogue.read().rows, queues=self.queues.names())
 
     def get(self, execution_id: str) -> Execution:
         """Return one execution, a planned one too.

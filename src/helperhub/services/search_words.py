@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 from helperhub.errors import UsageError
@@ -20,6 +20,8 @@ QUALIFIERS = ("helper", "status", "queue", "since", "until", "text")
 #: Most characters of a query, and most texts in it.
 MOST_CHARACTERS = 1000
 MOST_TERMS = 10
+#: Nothing ended before.
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUSES = tuple(one.value for one in Status)
 _SPANS = ("1h", "24h", "7d", "30d")
 _QUALIFIER = re.compile(r"([A-Za-z][\w.-]*):(?!//)(.*)", re.DOTALL)
@@ -28,7 +30,7 @@ _NO_OFFSET = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(:\d\d(\.\d+)?)?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class _Word:
     """A word of a query.
 
     Args:
@@ -60,7 +62,7 @@ def parse_query(query: str, now: Callable[[], datetime]) -> ExecutionFilter:
     if len(query) > MOST_CHARACTERS:
         message = f"The search is too long: {len(query)} characters, {MOST_CHARACTERS} are allowed."
         raise UsageError(message)
-    found = reduce(lambda so_far, word: _add(so_far, word, now), split_words(query), ExecutionFilter())
+    found = reduce(lambda so_far, word: _add(so_far, word, now), _split_words(query), ExecutionFilter())
     if len(found.terms) > MOST_TERMS:
         message = f"The search has {len(found.terms)} texts; {MOST_TERMS} are allowed."
         raise UsageError(message)
@@ -68,7 +70,7 @@ def parse_query(query: str, now: Callable[[], datetime]) -> ExecutionFilter:
     return found
 
 
-def split_words(query: str) -> Iterator[Word]:
+def _split_words(query: str) -> Iterator[_Word]:
     """Yield the words of a query: parted by spaces, but not within double quotes, where a backslash quotes a quote.
 
     Raises:
@@ -83,7 +85,7 @@ def split_words(query: str) -> Iterator[Word]:
         yield word
 
 
-def _read_word(query: str, start: int) -> tuple[Word, int]:
+def _read_word(query: str, start: int) -> tuple[_Word, int]:
     text, quoted_at, is_open, at = "", None, False, start
     while at < len(query) and (is_open or not query[at].isspace()):
         one = query[at]
@@ -99,10 +101,10 @@ def _read_word(query: str, start: int) -> tuple[Word, int]:
     if is_open:
         message = f"The quotes in '{query[start:][:80]}' aren't closed."
         raise UsageError(message, hint='Write text:"timed out"; a quote within them is \\".')
-    return Word(text, quoted_at), at
+    return _Word(text, quoted_at), at
 
 
-def _add(found: ExecutionFilter, word: Word, now: Callable[[], datetime]) -> ExecutionFilter:
+def _add(found: ExecutionFilter, word: _Word, now: Callable[[], datetime]) -> ExecutionFilter:
     name, value = word.split()
     if name is None:
         return replace(found, terms=(*found.terms, _read_term(value)))
@@ -128,7 +130,7 @@ def _add_value(found: ExecutionFilter, name: str, value: str, now: Callable[[], 
         return replace(found, helper=value)
     if name == "queue":
         return replace(found, queue=value)
-    at = read_when(name, value, now)
+    at = _read_when(name, value, now)
     return replace(found, since=at) if name == "since" else replace(found, until=at)
 
 
@@ -170,7 +172,7 @@ def _add_metadata(found: ExecutionFilter, name: str, value: str) -> ExecutionFil
     return replace(found, metadata=known)
 
 
-def read_when(name: str, value: str, now: Callable[[], datetime]) -> datetime:
+def _read_when(name: str, value: str, now: Callable[[], datetime]) -> datetime:
     """Return the moment that ``since`` or ``until`` names: a duration back from now, a time, or a day, in UTC.
 
     Raises:
@@ -200,8 +202,7 @@ def _ago(name: str, value: str, now: Callable[[], datetime]) -> datetime:
     except UsageError as error:
         raise _no_moment(name, value) from error
     at = now()
-    first = datetime.combine(datetime(1970, 1, 1, tzinfo=UTC), time.min, UTC)
-    return at - min(duration, at - first)
+    return at - min(duration, at - _FIRST)
 
 
 def _no_moment(name: str, value: str) -> UsageError:
@@ -276,4 +277,11 @@ def suggest(query: str, *, helpers: Iterable[str], queues: Iterable[str]) -> lis
     return [f"{name}:{done}{comma}{one}" for one in values.get(name, ()) if one.startswith(last) and one not in taken]
 
 
-__all__ = ["METADATA", "QUALIFIERS", "join_filters", "parse_query", "read_when", "split_words", "suggest"]
+__all__ = [
+    "METADATA",
+    "MOST_CHARACTERS",
+    "QUALIFIERS",
+    "join_filters",
+    "parse_query",
+    "suggest",
+]

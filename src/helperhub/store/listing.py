@@ -58,8 +58,8 @@ class Listing:
             since: At or after.
             until: At or before.
         """
-        low = "-" if since is None else str(epoch_ms(since))
-        last = None if until is None else epoch_ms(until)
+        low = "-" if since is None else str(max(0, epoch_ms(since)))
+        last = None if until is None else max(0, epoch_ms(until))
         keys = [self.keys.at("ended", queue, kind) for queue in queues for kind in kinds]
         return heapq.merge(*(self._stream(key, low, last, before) for key in keys), reverse=True)
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from helperhub.api.documents.base import TIME, Document
 from helperhub.model.execution import Status, Trigger
+from helperhub.services.archived import ArchiveState
 
 
 class ExecutionErrorDocument(Document):
@@ -182,6 +183,17 @@ class StartedList(Document):
     """Whether they are on disk and will be enqueued when Redis is back; only there if it is so."""
 
 
+class ArchiveViewDocument(Document):
+    """What the archive gave to an answer."""
+
+    state: ArchiveState
+    """``read``; ``none`` where there is no archive; ``away`` where it can't be read, and only Redis was looked at."""
+    until: str | None = Field(examples=[TIME])
+    """What was recorded before this comes from the archive."""
+    problem: str
+    """Why it can't be read."""
+
+
 class ExecutionPage(Document):
     """A page of executions."""
 
@@ -189,6 +201,8 @@ class ExecutionPage(Document):
     """The executions."""
     next_cursor: str | None
     """Give it as ``cursor`` to get the next page; null when this is the last."""
+    archive: ArchiveViewDocument
+    """Whether what left Redis is among them."""
 
 
 class PlanChangeDocument(Document):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from helperhub.api.access import Caller, build_router, needs
@@ -31,8 +33,11 @@ from helperhub.errors import NotFound, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Execution, Status
+from helperhub.services.archived import NO_ARCHIVE
+from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import Page, find_page
-from helperhub.services.executions import ExecutionFilter
+from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
+from helperhub.services.search_words import MOST_CHARACTERS, join_filters
 
 #: Most ids that one request may name.
 MOST_IDS = 1000
@@ -50,6 +55,15 @@ Ids = Annotated[list[str], Field(min_length=1, max_length=MOST_IDS, description=
 Helper = Annotated[
     str | None, Query(max_length=200, description="Only this helper with its instances, or this instance.")
 ]
+Words = Annotated[
+    str,
+    Query(
+        max_length=MOST_CHARACTERS,
+        description="A search in words: `helper:`, `status:`, `queue:`, `since:`, `until:`, `text:`, `metadata.NAME:`;"
+        " other words are text.",
+        examples=['helper:weather status:error,expired since:2h "timed out"'],
+    ),
+]
 _READ, _RUN = Scope.READ, Scope.RUN
 
 
@@ -65,6 +79,7 @@ def build_execution_routes(hub: Hub) -> APIRouter:
     """Return the routes under ``/executions``."""
     routes = build_router("/executions", "executions")
     _add_list(routes, hub)
+    _add_export(routes, hub)
     _add_changes(routes, hub)
     _add_looks(routes, hub)
     return routes
@@ -75,6 +90,7 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
     def list_executions(  # noqa: PLR0913 - one argument for each filter
         *,
         caller: Caller,
+        q: Words = "",
         helper: Helper = None,
         status: Annotated[list[Status], Query(description="Only in these states; may be repeated.")] = [],  # noqa: B006 - FastAPI copies it
         queue: Annotated[str | None, Query(max_length=200, description="Only of this queue.")] = None,
@@ -88,11 +104,13 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
     ) -> Response:
         """Executions, newest first: what runs, what waits, what is over; `status=planned` shows what is to come.
 
-        A page may hold fewer than `limit`, even none, where few fit: go on until `next_cursor` is null.
+        What left Redis comes from the archive; `archive` says whether that could be read. A page may hold fewer than
+        `limit`, even none, where few fit: go on until `next_cursor` is null.
         """
-        wanted = ExecutionFilter(
+        options = ExecutionFilter(
             helper, frozenset(status), queue, read_time(since), read_time(until), read_pairs(metadata)
         )
+        wanted = join_filters(hub.executions.read_query(q), options)
         place = read_cursor(cursor, "part", "at") or None
         found = find_page(hub.executions, wanted, limit=limit, place=place, sees=caller.sees)
         return as_json(page_document(found))
@@ -114,6 +132,31 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
         With `Idempotency-Key`, the same request again starts nothing new.
         """
         return as_json(start_batch(hub, caller, body, idempotency_key), 202)
+
+
+def _add_export(routes: APIRouter, hub: Hub) -> None:
+    @routes.get(
+        "/export",
+        summary="Export executions",
+        response_class=StreamingResponse,
+        **_stream_shape(needs(_READ, errors=(400, 503))),
+    )
+    def export_executions(
+        caller: Caller,
+        q: Words = "",
+        kind: Annotated[ExportFormat, Query(alias="format", description="What kind of file.")] = ExportFormat.JSONL,
+    ) -> Response:
+        """All executions that the search finds, newest first, as a file: nothing is left out, or it breaks off.
+
+        In CSV a cell that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@` or a tab) has a `'`
+        before it.
+        """
+        history = hub.executions.history(hub.executions.read_query(q), strict=True)
+        parts = write_export((one for one in history.found() if caller.sees(one.helper, one.queue)), kind)
+        # Before the answer begins: what is wrong from the start is said as any other error.
+        first = next(parts)
+        name = {"Content-Disposition": f'attachment; filename="executions.{kind.value}"'}
+        return StreamingResponse(chain([first], parts), headers=name, media_type=MEDIA_TYPES[kind])
 
 
 def _add_changes(routes: APIRouter, hub: Hub) -> None:
@@ -216,7 +259,25 @@ def replayed(pairs: list[tuple[str, str]]) -> list[dict[str, str]]:
 def page_document(page: Page) -> dict[str, Any]:
     """Return a page as its document."""
     following = None if page.following is None else write_cursor(page.following)
-    return {"executions": [one.to_document() for one in page.executions], "next_cursor": following}
+    return {
+        "executions": [one.to_document() for one in page.executions],
+        "next_cursor": following,
+        "archive": (page.archive or NO_ARCHIVE).to_document(),
+    }
+
+
+def _stream_shape(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a route that answers with a file declares."""
+    examples = {
+        ExportFormat.CSV: "id,helper,instance,...\r\n",
+        ExportFormat.JSONL: '{"id": "weather@20261123T083000Z"}\n',
+    }
+    content = {
+        MEDIA_TYPES[kind].partition(";")[0]: {"schema": {"type": "string"}, "example": example}
+        for kind, example in examples.items()
+    }
+    given["responses"] |= {200: {"description": "The file.", "content": content}}
+    return given
 
 
 def read_pairs(texts: list[str]) -> dict[str, str] | None:
