@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from helperhub.errors import ArchiveError, NoSuchPage
+from helperhub.errors import ArchiveError, ArchiveUnavailable, NoSuchPage
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
 from helperhub.model.instant import epoch_ms, from_ms
@@ -184,7 +184,7 @@ class History:
 
     def _refuse_away(self) -> None:
         if self.strict and self.view.state is ArchiveState.AWAY:
-            raise ArchiveError(self.view.problem)
+            raise ArchiveUnavailable(self.view.problem)
 
     def _of_redis(self, before: EndPlace | None, least_ms: int) -> Iterator[_Ended]:
         of = self._of_stream if self.wanted.helper is None else self._of_helper

@@ -14,14 +14,6 @@ from helperhub.testing import find_strays
 from helperhub.testing.running import build_hub
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def archive_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an archive of the test's own that has no tables yet."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'archive.db'}"
-    return str(request.getfixturevalue("postgres_database"))
-
-
 @pytest.fixture
 def hub(redis_url: str, hub_name: str, archive_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A hub without helpers, and its archive; afterwards nothing may lie about in its keys."""
