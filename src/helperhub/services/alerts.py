@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +21,9 @@ from helperhub.store.alerts import Alerts as Store
 
 _TRIES = 20
 _LONGEST_NOTE = 500
+_NAME = re.compile(r"[!-~]{1,200}")
+#: The largest threshold, in each unit.
+MOST = {Unit.COUNT: 1_000_000_000, Unit.SECONDS: 31_622_400, Unit.SHARE: 1}
 #: What switches a rule off, as people write it.
 OFF = "off"
 
@@ -172,7 +176,8 @@ class Alerts:
         if not subject:
             return
         kinds = RULES[rule].subjects
-        if kind not in kinds or (kind == HUB) == bool(name):
+        fits = kind in kinds and (not name if kind == HUB else _NAME.fullmatch(name))
+        if not fits:
             said = ", ".join(one if one == HUB else f"{one}:NAME" for one in kinds) or "none"
             message = f"Rule '{rule.value}' has no threshold for '{subject[:80]}'."
             raise UsageError(message, hint=f"It takes: {said}.")
@@ -237,8 +242,7 @@ def _check_value(rule: AlertRule, value: float | None) -> None:
     if value is None:
         return
     unit = RULES[rule].unit
-    most = {Unit.COUNT: 1e9, Unit.SECONDS: 366 * 86400.0, Unit.SHARE: 1.0}[unit]
-    if not math.isfinite(value) or not 0 <= value <= most or (unit is Unit.COUNT and value != int(value)):
+    if not math.isfinite(value) or not 0 <= value <= MOST[unit] or (unit is Unit.COUNT and value != int(value)):
         what = {Unit.COUNT: "a whole number up to 1e9", Unit.SECONDS: "up to 366 days", Unit.SHARE: "0 to 1"}[unit]
         message = f"{value:g} can't be a threshold of '{rule.value}'."
         raise UsageError(message, hint=f"Take {what}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.integration.api.conftest import Api
 
 from helperhub.model.access import Scope
@@ -66,8 +67,9 @@ def test_key_of_a_helper_sees_that_helper_alone(api: Api) -> None:
 
 
 def test_threshold_is_set_for_all_and_for_one_and_taken_back(api: Api) -> None:
-    everywhere = api.client.put("/api/v1/alert-rules/queue_depth", json={"threshold": 5})
-    own = api.client.put("/api/v1/alert-rules/queue_depth", params={"subject": "queue:low"}, json={"threshold": None})
+    everywhere = api.client.put("/api/v1/alert-rules", json={"rule": "queue_depth", "threshold": 5})
+    low = {"rule": "queue_depth", "threshold": None, "subject": "queue:low"}
+    own = api.client.put("/api/v1/alert-rules", json=low)
     back = api.client.delete("/api/v1/alert-rules/queue_depth")
 
     assert (everywhere.json()["threshold"], everywhere.json()["setting"]) == (5, 100)
@@ -77,13 +79,24 @@ def test_threshold_is_set_for_all_and_for_one_and_taken_back(api: Api) -> None:
     assert [one["rule"] for one in rules] == [rule.value for rule in RULES]
 
 
-def test_threshold_that_cannot_be_is_answered_with_what_can(api: Api) -> None:
-    answer = api.client.put("/api/v1/alert-rules/redis_memory", json={"threshold": 3})
-    subject = api.client.put("/api/v1/alert-rules/no_worker?subject=helper:echo", json={"threshold": 3})
-    rule = api.client.put("/api/v1/alert-rules/nothing", json={"threshold": 3})
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"rule": "redis_memory", "threshold": 3}, 400, "0 to 1"),
+        ({"rule": "queue_depth", "threshold": 1.5}, 400, "whole number"),
+        ({"rule": "no_worker", "threshold": 3, "subject": "helper:echo"}, 400, "It takes: none"),
+        ({"rule": "failures", "threshold": 3, "subject": "helper:unknown"}, 404, "unknown"),
+        ({"rule": "nothing", "threshold": 3}, 422, "rule"),
+        ({"rule": "queue_depth"}, 422, "threshold"),
+        ({"rule": "queue_depth", "threshold": "20"}, 422, "threshold"),
+    ],
+)
+def test_threshold_that_cannot_be_is_answered_with_what_can(
+    api: Api, body: dict[str, Any], status: int, said: str
+) -> None:
+    answer = api.client.put("/api/v1/alert-rules", json=body)
 
-    assert (answer.status_code, subject.status_code, rule.status_code) == (400, 400, 422)
-    assert "0 to 1" in answer.text
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
 
 
 def test_firing_alerts_are_in_status_and_metrics(api: Api) -> None:

@@ -42,6 +42,11 @@ def fine(ctx: Context[Any]) -> str:
     return "done"
 
 
+@helper(queue="low")
+def slow(ctx: Context[Any]) -> None:
+    """Waits in another queue."""
+
+
 @contextmanager
 def watched(
     redis_url: str, hub_name: str, there: Target, helpers: Iterable[Any] = (broken, fine), **more: str
@@ -230,6 +235,63 @@ def test_helper_that_was_due_without_success_is_absent_until_it_succeeds(redis_u
             failing.clear()
             wait(lambda: hub.alerts.all() == [])
         hub.dead_letters.delete([one.id for one in hub.records.dead()])
+
+
+def test_failures_are_counted_as_they_come_and_anew_after_a_restart(redis_url: str, hub_name: str) -> None:
+    settings = {"HELPERHUB_ALERTS__FAILURES": "2", "HELPERHUB_ALERTS__OFF": "dead_letters"}
+    with target() as there, watched(redis_url, hub_name, there, **settings) as hub, working(hub):
+        watch = hub.build_alert_watch()
+        for _ in range(2):
+            hub.wait(hub.enqueue("broken"))
+        watch.turn()
+        assert hub.alerts.all() == []
+
+        hub.wait(hub.enqueue("broken"))
+        # What is cleared has failed all the same.
+        hub.dead_letters.delete([one.id for one in hub.records.dead()])
+        watch.turn()
+        (alert,) = hub.alerts.all()
+        hub.build_alert_watch().turn()
+        (after,) = hub.alerts.all()
+        hub.wait(hub.enqueue("fine"))
+        wait(lambda: not hub.alerts.store.notices())
+
+    assert (alert["rule"], alert["subject"], alert["value"]) == ("failures", "helper:broken", 3)
+    assert (after["id"], after["state"]) == (alert["id"], "firing")
+
+
+def test_failures_of_long_ago_no_longer_count(redis_url: str, hub_name: str) -> None:
+    settings = {"HELPERHUB_ALERTS__FAILURES": "0", "HELPERHUB_ALERTS__WINDOW": "2s"}
+    with target() as there, watched(redis_url, hub_name, there, **settings) as hub, working(hub):
+        watch = hub.build_alert_watch()
+        hub.wait(hub.enqueue("broken"))
+        watch.turn()
+        assert {one["rule"] for one in hub.alerts.all()} == {"failures", "dead_letters"}
+
+        wait(lambda: watch.turn() >= 0 and not hub.alerts.all())
+        assert hub.records.count_dead() == 1
+
+
+def test_queue_in_another_shard_counts_and_a_shard_that_is_away_decides_nothing(
+    redis_url: str, hub_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"HELPERHUB_SHARDS": "2", "HELPERHUB_QUEUES__LOW__SHARD": "1", "HELPERHUB_ALERTS__QUEUE_DEPTH": "0"}
+    there = Target([b""])
+    there.port = 9
+    with watched(redis_url, hub_name, there, (slow,), **settings) as hub:
+        hub.enqueue("slow")
+        watch = hub.build_alert_watch()
+        watch.turn()
+        assert [one["subject"] for one in hub.alerts.all()] == ["queue:low"]
+
+        with monkeypatch.context() as patched:
+            # As if its server were away, and that for long.
+            patched.setattr("helperhub.services.alert_facts._try_figures", lambda _part: None)
+            time.sleep(0.15)
+            watch.turn()
+            watch.turn()
+        assert [one["state"] for one in hub.alerts.all()] == ["firing"]
+        hub.queues.purge("low")
 
 
 def test_lost_worker_process_is_told(redis_url: str, hub_name: str) -> None:

@@ -12,15 +12,15 @@ from helperhub.api.answers import Cursor, Limit, as_json, read_name_cursor, writ
 from helperhub.api.documents.alerts import AlertDocument, AlertPage, RuleDocument, RuleList, TestedDocument
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
-from helperhub.model.alert import AlertRule
-from helperhub.services.alerts import unknown_alert
+from helperhub.model.alert import HUB, RULES, AlertRule, Unit
+from helperhub.services.alerts import MOST, unknown_alert
 
 Id = Annotated[str, Path(description="The alert's id.", examples=["8q3k7w2m1p0v9x4n5c6b2d"], max_length=40)]
 Rule = Annotated[AlertRule, Path(description="The rule's name.", examples=["queue_depth"])]
+SubjectWord = Annotated[str, Field(max_length=210, pattern=r"^(helper:[!-~]{1,200}|queue:[!-~]{1,200}|hub)?$")]
 Subject = Annotated[
-    str,
+    SubjectWord,
     Query(
-        max_length=210,
         description="Of this only: `helper:NAME`, `queue:NAME`, or `hub`; empty means of all without one of their own.",
         examples=["helper:weather"],
     ),
@@ -35,14 +35,44 @@ class AcknowledgeBody(BaseModel):
     note: str = Field(default="", max_length=500, description="What the others should know.", examples=["on it"])
 
 
+def _one_of_the_rules(schema: dict[str, Any]) -> None:
+    """Say of each rule what its threshold and its subjects can be."""
+    about = schema["properties"]
+    variants = []
+    for rule, facts in RULES.items():
+        kinds = "|".join(kind if kind == HUB else f"{kind}:[!-~]{{1,200}}" for kind in facts.subjects)
+        number = {"type": ["integer" if facts.unit is Unit.COUNT else "number", "null"], "minimum": 0}
+        subject = {"type": "string", "pattern": f"^({kinds})?$", "maxLength": 210}
+        properties = {
+            "rule": {**about["rule"], "const": rule.value},
+            "threshold": {**about["threshold"], **number, "maximum": MOST[facts.unit]},
+            "subject": {**about["subject"], **subject},
+        }
+        for one in properties.values():
+            for left_out in ("$ref", "anyOf", "default", "examples"):
+                one.pop(left_out, None)
+        variants.append(
+            {
+                "type": "object",
+                "properties": properties,
+                "required": ["rule", "threshold"],
+                "additionalProperties": False,
+            }
+        )
+    described = {name: schema[name] for name in ("title", "description")}
+    example = {"rule": "queue_depth", "threshold": 20, "subject": "queue:low"}
+    schema.clear()
+    schema.update({**described, "oneOf": variants, "examples": [example]})
+
+
 class ThresholdBody(BaseModel):
-    """Above what a rule fires."""
+    """Above what a rule fires, for all or for one subject."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_one_of_the_rules)
 
-    threshold: Annotated[float, Field(ge=0, le=1e9, strict=True)] | None = Field(
-        examples=[20], description="In the rule's unit: a count, seconds, or a share from 0 to 1; null is never."
-    )
+    rule: AlertRule = Field(description="The rule.")
+    threshold: Annotated[float, Field(strict=True)] | None = Field(description="In the rule's unit; null is never.")
+    subject: SubjectWord = Field(default="", description="Of this only; empty means of all without one of their own.")
 
 
 def build_alert_routes(hub: Hub) -> APIRouter:
@@ -109,14 +139,14 @@ def build_alert_rule_routes(hub: Hub) -> APIRouter:
         return as_json({"rules": hub.alerts.rules()})
 
     @routes.put(
-        "/{rule}",
+        "",
         summary="Set a threshold",
         response_model=RuleDocument,
         **needs(Scope.MANAGE, whole=True, errors=(400, 404)),
     )
-    def set_threshold(rule: Rule, body: Annotated[ThresholdBody, Body()], subject: Subject = "") -> Response:
+    def set_threshold(body: Annotated[ThresholdBody, Body()]) -> Response:
         """Let a rule fire above another threshold from now on, for all or for one helper or queue."""
-        return as_json(hub.alerts.set(rule, body.threshold, subject=subject))
+        return as_json(hub.alerts.set(body.rule, body.threshold, subject=body.subject))
 
     @routes.delete(
         "/{rule}",
