@@ -22,6 +22,7 @@ from helperhub.broker.running import declare_helper
 from helperhub.errors import ConfigurationError
 from helperhub.middleware import STANDS_FOR, Policies, build_middleware
 from helperhub.middleware.history import RecordsBackend
+from helperhub.middleware.sentry_reports import build_reports
 from helperhub.model.duration import to_ms
 from helperhub.model.execution import Trigger
 from helperhub.model.helper import DEFAULT_QUEUE
@@ -58,7 +59,9 @@ from helperhub.supervise.embedded import is_url_of
 from helperhub.supervise.keeper import Keeper
 from helperhub.supervise.key_file import read_key_file
 from helperhub.supervise.own_keeper import OwnKeeper
+from helperhub.telemetry.check_ins import CheckIns
 from helperhub.telemetry.logs import set_log_context, take_over_dramatiqs_log
+from helperhub.telemetry.monitors import MonitorRules
 from helperhub.telemetry.sentry import start_sentry
 from helperhub.trust.encryption import USE as ENCRYPTION
 from helperhub.trust.encryption import Cipher
@@ -230,6 +233,7 @@ class Assembly:
             log_fields=set_log_context,
             take_over_log=lambda: take_over_dramatiqs_log(format=self.settings.log.format),
             traces=self.traces,
+            sentry=build_reports(self.check_ins, self.settings.sentry.traces_sample_rate),
         )
         broker = HelperHubBroker(
             self.scripts,
@@ -289,9 +293,16 @@ class Assembly:
 
     def start_reports(self) -> None:
         """Report errors of executions that this process gives up on to Sentry, if a DSN is set."""
-        dsn = self.settings.sentry_dsn
-        if dsn is not None:
-            start_sentry(dsn.get_secret_value(), release=f"helperhub@{__version__}", environment=self.settings.hub)
+        dsn, told = self.settings.sentry_dsn, self.settings.sentry
+        version, name = told.release or f"helperhub@{__version__}", told.environment or self.settings.hub
+        start_sentry(dsn.get_secret_value() if dsn else "", release=version, environment=name)
+
+    @cached_property
+    def check_ins(self) -> CheckIns | None:
+        """Tell Sentry's monitors of scheduled executions; None where there is no Sentry, or it isn't to be told."""
+        told = self.settings.sentry
+        rules = MonitorRules(self.settings.timezone, told.checkin_margin, lambda queue: self.rules_of(queue).time_limit)
+        return CheckIns(rules, self.profiles.spec_of) if self.settings.sentry_dsn and told.check_ins else None
 
     def build_keeper(self) -> Keeper:
         """Return a keeper for worker processes that this process supervises."""
@@ -337,7 +348,7 @@ class Assembly:
 
     @cached_property
     def _given_up(self) -> GivenUp:
-        return GivenUp(self.broker, self.settings.on_failure.configured, self._read_shown)
+        return GivenUp(self.broker, self.settings.on_failure.configured, self._read_shown, self.profiles.spec_of)
 
     @cached_property
     def _record_of(self) -> RecordOf:

@@ -16,6 +16,7 @@ from helperhub.scheduler.promoter import Promoter
 from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.heartbeat import Heartbeat
 from helperhub.services.helpers import HelperChange
+from helperhub.services.late_check_ins import LOOK_EVERY
 from helperhub.services.start import check_schema, check_server, check_shards
 from helperhub.settings import LoadedSettings, load_settings
 from helperhub.store.executions import Executions as Records
@@ -268,6 +269,8 @@ class Hub(UseCases):
         heartbeat = self.build_heartbeat(lambda: clock.silent_s)
         if heartbeat is not None:
             clock.add(Work("heartbeat", heartbeat.beat, self.settings.heartbeat.every))
+        if self.late_check_ins is not None:
+            clock.add(Work("monitors", self.late_check_ins.tell, LOOK_EVERY))
         return clock
 
     def build_heartbeat(self, silent_s: Callable[[], float]) -> Heartbeat | None:

@@ -28,6 +28,7 @@ from helperhub.services.enqueueing import Enqueueing
 from helperhub.services.executions import Executions
 from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import Helpers
+from helperhub.services.late_check_ins import LateCheckIns
 from helperhub.services.limits import LimitRules
 from helperhub.services.live import Live
 from helperhub.services.mass_replay import MassReplays, build_replay_helper
@@ -224,6 +225,14 @@ class UseCases(Assembly):
     def live(self) -> Live:
         """Outcomes as they are recorded."""
         return Live([Tail(part.client, part.keys) for part in self.scripts.each], self.records)
+
+    @cached_property
+    def late_check_ins(self) -> LateCheckIns | None:
+        """Tell Sentry's monitors what no policy could; None where nobody asks."""
+        if self.check_ins is None:
+            return None
+        tails = [Tail(part.client, part.keys, kinds="f") for part in self.scripts.each]
+        return LateCheckIns(tails, self.records, self.check_ins)
 
     @cached_property
     def overview(self) -> Overview:

@@ -60,7 +60,8 @@ def list_helpers() -> None:
 @json_option
 def show(name: str) -> None:
     """Show one helper: what its author declared and what operators changed."""
-    helper = current_call().open_hub().helpers.show(name)
+    hub = current_call().open_hub()
+    helper = hub.helpers.show(name)
     if wants_json():
         echo_document(helper)
         return
@@ -80,6 +81,7 @@ def show(name: str) -> None:
         ("payload", "" if helper["payload"] is None else show_json(helper["payload"])),
         ("plugin", f"{helper['plugin']} {helper['plugin_version']}".strip()),
         ("changed", show_json(override) if override else ""),
+        ("sentry", "\n".join(monitor.text for monitor in hub.check_ins.monitors(name)) if hub.check_ins else ""),
     ]
     echo_facts(facts)
 

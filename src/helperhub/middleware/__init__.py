@@ -10,17 +10,18 @@ logged by Dramatiq **and the actor still runs**.
 | 0 | Tracing     | around all of it; its after-hook sees the final verdict. Only with an endpoint     | open   |
 | 1 | LogContext  | outermost: every line of every other policy carries the ids; tells the outcome last | open   |
 | 2 | Start       | nothing below may see an execution that isn't to run: gone back, cancelled, expired | closed |
-| 3 | History     | its after-hook sees the final verdict; writes result and error                      | open   |
-| 4 | DeadLetters | sees that Retries gave up; adds the failure notice to the verdict                   | open   |
-| 5 | Callbacks   | told by the final verdict; DeadLetters sees that a callback couldn't be enqueued    | closed |
-| 6 | Pipelines   | a success whose successor can't be enqueued is none: Callbacks must see that        | closed |
-| 7 | Groups      | likewise: a member counts only if its group's callbacks can be enqueued             | closed |
-| 8 | Retries     | decides between retry and dead once everything inside it has raised                 | closed |
-| 9 | Shutdown    | turns an interruption into "handed back" before Retries would count an attempt      | open   |
-| 10 | Cancellation | turns what it interrupted into "cancelled" before Retries would retry it         | open   |
-| 11 | TimeLimits | says in the exception which limit it was, before anybody writes it down             | closed |
-| 12 | ActorCalls | wraps the actor call itself, so that no interruption can strike any policy          | closed |
-| 13 | CurrentMessage, AsyncActors, Results | Dramatiq's own: message at hand, async actors, results | open |
+| 3 | SentryReports | only with a DSN; told by the final verdict of all below, and of what Start lets through | open |
+| 4 | History     | its after-hook sees the final verdict; writes result and error                      | open   |
+| 5 | DeadLetters | sees that Retries gave up; adds the failure notice to the verdict                   | open   |
+| 6 | Callbacks   | told by the final verdict; DeadLetters sees that a callback couldn't be enqueued    | closed |
+| 7 | Pipelines   | a success whose successor can't be enqueued is none: Callbacks must see that        | closed |
+| 8 | Groups      | likewise: a member counts only if its group's callbacks can be enqueued             | closed |
+| 9 | Retries     | decides between retry and dead once everything inside it has raised                 | closed |
+| 10 | Shutdown   | turns an interruption into "handed back" before Retries would count an attempt      | open   |
+| 11 | Cancellation | turns what it interrupted into "cancelled" before Retries would retry it         | open   |
+| 12 | TimeLimits | says in the exception which limit it was, before anybody writes it down             | closed |
+| 13 | ActorCalls | wraps the actor call itself, so that no interruption can strike any policy          | closed |
+| 14 | CurrentMessage, AsyncActors, Results | Dramatiq's own: message at hand, async actors, results | open |
 
 A user's own middleware is appended after these: its ``after_`` hooks run before all of ours.
 """
@@ -46,6 +47,7 @@ from helperhub.middleware.history import History, RecordsBackend
 from helperhub.middleware.log_context import LogContext
 from helperhub.middleware.pipelines import Pipelines
 from helperhub.middleware.retries import Retries, SpecOf
+from helperhub.middleware.sentry_reports import SentryReports
 from helperhub.middleware.shutdown import Shutdown
 from helperhub.middleware.start import Start
 from helperhub.middleware.time_limits import TimeLimits
@@ -84,6 +86,7 @@ class Policies:
         log_fields: Sets the log context of this thread; an empty mapping clears it.
         take_over_log: Makes Dramatiq's command write the fields of log records.
         traces: Makes spans; None where nobody collects them.
+        sentry: Tells Sentry of attempts; None where there is no Sentry.
     """
 
     records: RecordsBackend
@@ -99,6 +102,7 @@ class Policies:
     log_fields: Callable[[dict[str, Any]], None]
     take_over_log: Callable[[], None]
     traces: Traces | None = None
+    sentry: SentryReports | None = None
 
 
 def build_middleware(policies: Policies) -> list[Middleware]:
@@ -114,6 +118,7 @@ def build_middleware(policies: Policies) -> list[Middleware]:
         *([Tracing(policies.traces)] if policies.traces is not None else []),
         LogContext(policies.log_fields, policies.take_over_log),
         Start(),
+        *([policies.sentry] if policies.sentry else []),
         History(max_result=policies.max_result),
         DeadLetters(policies.on_given_up),
         Callbacks(policies.queue_of),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 import urllib.request
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -64,11 +64,13 @@ class GivenUp:
         broker: Builds the notice's publication.
         notice: Whether anybody wants notices.
         read_body: Reads what an execution was given, without secrets.
+        spec_of: What holds for a helper or instance; None for one that the catalogue doesn't have.
     """
 
     broker: HelperHubBroker
     notice: bool
     read_body: ReadBody
+    spec_of: Callable[[str], HelperSpec | None]
 
     def __call__(self, message: ClaimedMessage) -> list[Publication]:
         """Tell Sentry, and return what is enqueued together with the verdict."""
@@ -89,7 +91,8 @@ class GivenUp:
         Telling twice changes nothing: event and notice have ids that follow from the execution's.
         """
         document = execution.to_document()
-        report_given_up(document, error, secrets)
+        spec = self.spec_of(execution.helper)
+        report_given_up(document, error, secrets, plugin=(spec.plugin, spec.plugin_version) if spec else ("", ""))
         if not self.notice or execution.helper == NOTICE_HELPER:
             return []
         message = self.broker.get_actor(NOTICE_HELPER).message(document)

@@ -28,6 +28,7 @@ from helperhub.settings.kinds import (
     Word,
     Zone,
 )
+from helperhub.settings.sentry import SentrySettings
 
 PREFIX = "HELPERHUB_"
 
@@ -323,6 +324,7 @@ class Settings(BaseSettings):
     otel_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
     """OpenTelemetry collector that gets traces over OTLP/HTTP (URL, such as http://127.0.0.1:4318); needs
     'helperhub[otel]'. Empty means no traces."""
+    sentry: SentrySettings = SentrySettings()
     sentry_dsn: SecretStr | None = None
     """Sentry project that gets the errors of executions that were given up on (URL with its key); also read from
     SENTRY_DSN. Empty means none."""

@@ -77,10 +77,17 @@ class Ended:
 class Tail:
     """The end of a shard's history. Only one thread may wait; any may read."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
-        """Read the shard with these keys; nothing connects yet."""
+    def __init__(self, client: Client, keys: Keys, kinds: str = "sf") -> None:
+        """Read the shard with these keys; nothing connects yet.
+
+        Args:
+            client: Redis.
+            keys: The shard's.
+            kinds: ``s`` for successes, ``f`` for all other ends.
+        """
         self.client = client
         self.keys = keys
+        self._kinds = kinds
         self._names: frozenset[str] = frozenset()
         self._listening: Any = None
         self._asked = False
@@ -130,7 +137,7 @@ class Tail:
             with store_errors():
                 self._listening = build_connection(self.client, self.keys.prefix)
         if not self._asked:
-            streams = self._keys_of(self._names) or [self.keys.at("ended", "", "s")]
+            streams = self._keys_of(self._names) or [self.keys.at("ended", "", self._kinds[0])]
             begin = [_before(since)] * len(streams)
             try:
                 with store_errors():
@@ -186,7 +193,7 @@ class Tail:
         return seconds * 1000 + micros // 1000, rows
 
     def _keys_of(self, names: Iterable[str]) -> list[str]:
-        return [self.keys.at("ended", name, kind) for name in sorted(names) for kind in "sf"]
+        return [self.keys.at("ended", name, kind) for name in sorted(names) for kind in self._kinds]
 
 
 def _before(place: Place) -> str:

@@ -1,6 +1,7 @@
 """Sentry: one event for each execution that was given up, and nothing of what it was given.
 
-Nothing else is sent: not the attempts that are retried, no log records, no crashes of other threads.
+Beside it only what `check_ins` puts together is sent: no attempts that are retried, no log records, no crashes of
+other threads.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 _SHUTDOWN_TIMEOUT_S = 2
+_TAGS = ("helper", "instance", "queue", "attempt", "delivery")
+_PLUGIN_TAGS = ("plugin", "plugin_version")
+_KEPT_TAGS = frozenset({*_TAGS, *_PLUGIN_TAGS, "execution_id"})
 #: All that leaves this machine; whatever else the SDK or a plugin adds to an event stays here.
 _KEPT = frozenset(
     {
@@ -42,7 +46,7 @@ def start_sentry(dsn: str, *, release: str, environment: str) -> None:
     Args:
         dsn: The project's URL with its key; an empty one starts nothing.
         release: What Sentry calls this version, such as ``helperhub@1.2.0``.
-        environment: What Sentry calls this installation: the hub's name.
+        environment: What Sentry calls this installation.
 
     Raises:
         ConfigurationError: ``dsn`` isn't one.
@@ -81,7 +85,13 @@ def start_sentry(dsn: str, *, release: str, environment: str) -> None:
         raise ConfigurationError(message, hint="Copy it from the project's settings, under 'Client Keys'.") from None
 
 
-def report_given_up(execution: Mapping[str, Any], error: BaseException | None, secrets: Collection[str] = ()) -> None:
+def report_given_up(
+    execution: Mapping[str, Any],
+    error: BaseException | None,
+    secrets: Collection[str] = (),
+    *,
+    plugin: tuple[str, str] = ("", ""),
+) -> None:
     """Send one event for an execution that was given up; do nothing unless Sentry was started.
 
     The event's id follows from the execution's, so that a second report of it is the same event.
@@ -92,12 +102,14 @@ def report_given_up(execution: Mapping[str, Any], error: BaseException | None, s
         execution: Its document, see `Execution.to_document`; of the payload nothing is read.
         error: What the last attempt raised; None if there is none, such as for a lost worker.
         secrets: What its helper declares secret, as it may stand in the error's text.
+        plugin: The distribution that ships its helper, and that one's version; empty where nobody knows.
     """
     # Not imported here: without a DSN nothing of it is ever loaded.
     sdk = sys.modules.get("sentry_sdk")
     if sdk is None or not sdk.get_client().is_active():
         return
     event, hint = _build_event(execution, error, sdk.get_client().options)
+    event["tags"].update({name: value for name, value in zip(_PLUGIN_TAGS, plugin, strict=True) if value})
     _redact(event, secrets)
     sdk.capture_event(event, hint=hint)
 
@@ -129,8 +141,7 @@ def _build_event(
         event["fingerprint"] = ["helperhub", execution["helper"], told.get("type") or "given-up"]
     event["level"] = "error"
     event["event_id"] = hashlib.blake2b(execution["id"].encode(), digest_size=16).hexdigest()
-    names = ("helper", "instance", "queue", "attempt", "delivery")
-    event["tags"] = {name: str(execution[name]) for name in names if execution.get(name) is not None}
+    event["tags"] = {name: str(execution[name]) for name in _TAGS if execution.get(name) is not None}
     event["tags"]["execution_id"] = execution["id"]
     return event, hint
 
@@ -139,6 +150,7 @@ def _scrub(event: Event, hint: Hint) -> Event:
     """Leave nothing in ``event`` that could hold a payload or a secret, however it got there."""
     del hint
     scrubbed: Any = {name: value for name, value in event.items() if name in _KEPT}
+    scrubbed["tags"] = {name: value for name, value in (scrubbed.get("tags") or {}).items() if name in _KEPT_TAGS}
     for raised in (scrubbed.get("exception") or {}).get("values") or ():
         for frame in (raised.get("stacktrace") or {}).get("frames") or ():
             frame.pop("vars", None)

@@ -41,6 +41,15 @@ def test_helpers_show_tells_of_one(call: Call, answer: Answer) -> None:
     assert 'payload     {"room":"cellar"}' in call("helpers", "show", "tidy/cellar").stdout
 
 
+def test_helpers_show_names_the_monitors_that_sentry_is_told_of(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = call("helpers", "show", "tidy").stdout
+    monkeypatch.setenv("HELPERHUB_SENTRY_DSN", "https://key@sentry.example.org/1")
+
+    assert "sentry" not in without
+    shown = call("helpers", "show", "tidy").stdout.splitlines()[-1]
+    assert shown.split() == ["sentry", "tidy:", "every", "10", "minutes"]
+
+
 @pytest.mark.parametrize("command", [["show"], ["enable"], ["disable"], ["reset"], ["run"], ["update", "--priority=1"]])
 def test_unknown_helper_exits_with_3_and_a_close_name(call: Call, command: list[str]) -> None:
     result = call("helpers", *command, "tydy", "--json")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 from pytest_httpserver import HTTPServer
+from tests.envelopes import received
 from werkzeug import Response
 
 from helperhub.errors import ConfigurationError
@@ -25,19 +25,14 @@ def dsn(httpserver: HTTPServer) -> Iterator[str]:
     yield f"http://public@{httpserver.host}:{httpserver.port}/7"
     sentry_sdk.get_client().close()
     sentry_sdk.get_global_scope().set_client(None)
+    sentry_sdk.get_isolation_scope().clear()
 
 
 def events(httpserver: HTTPServer) -> list[dict[str, Any]]:
     """Return every event that arrived; fails on anything else."""
     sentry_sdk.flush(5)
-    found = []
-    for request, _ in httpserver.log:
-        body = request.get_data()
-        if request.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        lines = body.splitlines()
-        assert json.loads(lines[1])["type"] == "event"
-        found.append(json.loads(lines[2]))
+    found = received(httpserver, "event")
+    assert found == received(httpserver)
     return found
 
 
@@ -85,6 +80,7 @@ def test_execution_that_was_given_up_is_one_event_with_its_ids(dsn: str, httpser
 def test_event_holds_neither_payload_nor_local_variables_nor_the_command_line(dsn: str, httpserver: HTTPServer) -> None:
     start_sentry(dsn, release="helperhub@1.2.0", environment="main")
     sentry_sdk.set_extra("payload", "s3cret")
+    sentry_sdk.set_tag("payload", "s3cret")
     sentry_sdk.set_user({"id": "s3cret"})
     sentry_sdk.set_context("dramatiq", {"data": {"args": ["s3cret"]}})
     sentry_sdk.add_breadcrumb(message="s3cret")
@@ -148,6 +144,7 @@ def test_without_a_dsn_nothing_of_sentry_is_loaded_or_sent() -> None:
     code = """
 import sys
 from helperhub.telemetry.sentry import report_given_up, start_sentry
+from tests.envelopes import received
 start_sentry("", release="", environment="")
 report_given_up({"id": "a", "helper": "a"}, ValueError())
 assert "sentry_sdk" not in sys.modules
