@@ -24,6 +24,7 @@
     |-- ArchiveError                code "archive"              69  the archive's database answered with an error
     |   `-- ArchiveUnavailable      code "archive_unavailable"  69  it can't be reached
     |-- ConfigurationError          code "configuration"        78  settings, plugins or versions don't fit
+    |-- BadBackup                   code "bad_backup"            1  a backup's file can't be used
     `-- ServerStartError            code "server_start"         69  the embedded server didn't start
 
 Exit codes above 63 follow ``sysexits.h``: 69 EX_UNAVAILABLE, 78 EX_CONFIG.
@@ -36,6 +37,7 @@ from typing import ClassVar
 __all__ = [
     "ArchiveError",
     "ArchiveUnavailable",
+    "BadBackup",
     "ConfigurationError",
     "Conflict",
     "CorruptRecord",
@@ -273,3 +275,9 @@ class ServerStartError(HelperHubError):
 
     code = "server_start"
     exit_code = 69
+
+
+class BadBackup(HelperHubError):
+    """A backup's file is damaged, isn't one, or is of another hub or release; nothing was written."""
+
+    code = "bad_backup"

@@ -20,6 +20,7 @@ from helperhub.services.api_keys import ApiKeys
 from helperhub.services.archive_status import ArchiveStatus
 from helperhub.services.archived import Archived
 from helperhub.services.audit import Audit
+from helperhub.services.backup import Backups
 from helperhub.services.callbacks import Callbacks
 from helperhub.services.checks import Checks
 from helperhub.services.dead_letters import DeadLetters
@@ -239,6 +240,12 @@ class UseCases(Assembly):
         """See the hub as a whole: what it has, what is at work, what is missing."""
         stores = (self.scripts, self.catalogue, self._queue_store, self.workers.store, self.records)
         return Overview(self.settings.hub, __version__, *stores, self.archive_status.problems, self.alerts.all)
+
+    @cached_property
+    def backups(self) -> Backups:
+        """Write, check and restore backups of the hub's state."""
+        parts = (self.scripts, self.catalogue, self.workers.store, self.audit)
+        return Backups(self.settings.hub, __version__, *parts, believe=self.envelopes.open)
 
     @cached_property
     def audit(self) -> Audit:

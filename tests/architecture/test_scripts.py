@@ -13,7 +13,9 @@ PACKAGE = Path(__file__).parents[2] / "src" / "helperhub"
 LUA = sorted((PACKAGE / "store" / "lua").rglob("*.lua"))
 SCRIPTS = [path for path in LUA if path.parent.name != "parts"]
 #: What adds is refused when Redis is full; all else frees, finishes or only reads, and goes on.
-REFUSED_WHEN_FULL = {"publish", "plan", "enqueue_due", "mark_plan", "open_group", "register", "replay", "rewrite"}
+REFUSED_WHEN_FULL = {
+    *("publish", "plan", "enqueue_due", "mark_plan", "open_group", "register", "replay", "rewrite", "restore"),
+}
 
 by_name = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Nothing of a pattern's: a name with a star would open more than it says.
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
-_ROLES = ("scheduler", "worker", "web", "read-only")
+_ROLES = ("scheduler", "worker", "web", "read-only", "backup")
 
 
 @click.command()

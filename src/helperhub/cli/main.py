@@ -42,6 +42,8 @@ COMMANDS = {
     "webhooks": LazyCommand("helperhub.cli.webhooks:webhooks", "Make and look after webhooks.", _SETUP),
     "audit": LazyCommand("helperhub.cli.audit:audit", "See who did what.", _SETUP),
     "db": LazyCommand("helperhub.cli.db:db", "Set up and see the archive's database.", _SETUP),
+    "backup": LazyCommand("helperhub.cli.backup:backup", "Write the hub's state to a file, or check one.", _SETUP),
+    "restore": LazyCommand("helperhub.cli.backup:restore", "Bring back the hub's state from a file.", _SETUP),
     "trust": LazyCommand("helperhub.cli.trust:trust", "Make and rotate the keys that sign work.", _SETUP),
     "doctor": LazyCommand("helperhub.cli.doctor:doctor", "Check Redis, plugins, clock and processes.", _SETUP),
 }

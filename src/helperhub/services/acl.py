@@ -21,6 +21,8 @@ class Role(StrEnum):
     WORKER = "worker"
     WEB = "web"
     READ_ONLY = "read-only"
+    #: Backup and restore: all of the hub's keys, and no other's.
+    BACKUP = "backup"
 
 
 #: What a client says to get and keep a connection.
@@ -43,6 +45,7 @@ COMMANDS = {
     Role.WORKER: f"{_CONNECT} {_READ} {_WRITE} blpop rpush",
     Role.WEB: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER}",
     Role.READ_ONLY: f"{_CONNECT} {_READ}",
+    Role.BACKUP: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER} scan type rpush unlink pexpireat",
 }
 
 #: Kinds of keys whose next part is a queue.
@@ -189,7 +192,7 @@ def build_rules(
         shards: The hub's shards.
         password: As the user is to have it.
     """
-    written = () if role is Role.READ_ONLY else [k for k, access in _KINDS.items() if access[_COLUMN[role]] == "RW"]
+    written = [k for k, access in _KINDS.items() if access[_COLUMN[role]] == "RW"] if role in _COLUMN else []
     patterns = []
     for shard in shards:
         keys = Keys(hub, shard)
@@ -197,7 +200,7 @@ def build_rules(
             # The shard's prefix is the one key that every script is told.
             patterns.append(f"~{keys.prefix}")
         patterns += [f"~{keys.at(*parts)}" for kind in written for parts in _parts(kind, role, queues)]
-        patterns.append(f"%R~{keys.at('*')}")
+        patterns.append(f"{'' if role is Role.BACKUP else '%R'}~{keys.at('*')}")
     words = COMMANDS[role].split() + (_CLUSTER.split() if len(shards) > 1 else [])
     commands = [f"+{name}" for name in words]
     rules = ("reset", "on", f">{password}", *patterns, *commands)

@@ -244,6 +244,10 @@ class Scripts:
         """Swap bodies (id, the one it has, the one it gets); per id 1, or 0 where it has another by now."""
         return [int(code) for code in self._run("rewrite", pack([list(swap) for swap in bodies]))]
 
+    def restore(self, executions: Sequence[tuple[str | bytes, bytes]]) -> list[int]:
+        """Bring back executions (id, packed record) that weren't over; see the script for the codes."""
+        return [int(code) for code in self._add("restore", pack([list(one) for one in executions]))]
+
     def set_rules(self, changes: Mapping[str, str]) -> int:
         """Change rules of limits by field, '' takes one out; return how many changed."""
         return int(self._run("rules", pack([part for change in changes.items() for part in change])))

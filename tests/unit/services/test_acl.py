@@ -55,11 +55,22 @@ def test_role_may_call_what_its_scripts_call(role: Role) -> None:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize(
     "command",
-    ["flushall", "flushdb", "keys", "scan", "config", "acl", "shutdown", "debug", "migrate", "restore", "script"],
+    ["flushall", "flushdb", "keys", "config", "acl", "shutdown", "debug", "migrate", "restore", "script"],
 )
 def test_no_role_may_do_what_none_needs(role: Role, command: str) -> None:
     assert not [rule for rule in rules_of(role).rules if rule.lstrip("+").partition("|")[0] == command]
     assert not [rule for rule in rules_of(role).rules if rule.startswith("+@")]
+
+
+@pytest.mark.parametrize("role", set(Role) - {Role.BACKUP})
+def test_only_backups_list_keys_for_that_shows_the_names_of_others(role: Role) -> None:
+    assert "+scan" not in rules_of(role).rules
+
+
+def test_backups_user_may_do_everything_to_the_hubs_keys_and_nothing_to_others() -> None:
+    rules = rules_of(Role.BACKUP).rules
+
+    assert [rule for rule in rules if "~" in rule] == ["~{helperhub:main:0}", "~{helperhub:main:0}:*"]
 
 
 def test_read_only_user_has_no_key_to_write_and_no_command_that_writes() -> None:
