@@ -6,20 +6,16 @@ import os
 import socket
 import threading
 from base64 import b64encode
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
-from pydantic import SecretStr
 
 from helperhub import __version__
 from helperhub.broker.broker import BrokerOptions, HelperHubBroker
 from helperhub.broker.running import declare_helper
-from helperhub.errors import ConfigurationError
 from helperhub.middleware import STANDS_FOR, Policies, build_middleware
 from helperhub.middleware.history import RecordsBackend
 from helperhub.middleware.sentry_reports import build_reports
@@ -40,6 +36,7 @@ from helperhub.services.outside_addresses import parse_allowed
 from helperhub.services.profiles import Profiles, QueueRules
 from helperhub.services.traced_outside import TracedOutside
 from helperhub.settings import LoadedSettings, plugin_settings, resolve_queue
+from helperhub.settings.told import read_rings, read_started_at
 from helperhub.store import schema
 from helperhub.store.assurance import Assurance
 from helperhub.store.bell import Bell
@@ -60,12 +57,13 @@ from helperhub.supervise.keeper import Keeper
 from helperhub.supervise.key_file import read_key_file
 from helperhub.supervise.own_keeper import OwnKeeper
 from helperhub.telemetry.check_ins import CheckIns
+from helperhub.telemetry.loading import load_traces
 from helperhub.telemetry.logs import set_log_context, take_over_dramatiqs_log
 from helperhub.telemetry.monitors import MonitorRules
 from helperhub.telemetry.sentry import start_sentry
 from helperhub.trust.encryption import USE as ENCRYPTION
 from helperhub.trust.encryption import Cipher
-from helperhub.trust.keyring import HelperKeys, KeyRing, parse_helper_keys, parse_ring
+from helperhub.trust.keyring import HelperKeys
 from helperhub.trust.redaction import redact, redact_fields
 from helperhub.trust.signing import USE as SIGNING
 from helperhub.trust.signing import Signatures
@@ -117,7 +115,7 @@ class Assembly:
             ConfigurationError: The keys in the data directory can't be used.
         """
         signing = self.settings.signing
-        ring, given = _read_keys(signing.keys, signing.helper_keys)
+        ring, given = read_rings(signing.keys, signing.helper_keys)
         if ring is None and not given and signing.enabled and self._is_embedded:
             ring = read_key_file(self.settings.data_dir)
         return Signatures(self.settings.hub, HelperKeys(ring, given, use=SIGNING), enabled=signing.enabled)
@@ -126,7 +124,7 @@ class Assembly:
     def envelopes(self) -> Envelopes:
         """What executions are given: signed for them, sealed if there is a key, and checked before they run."""
         encryption = self.settings.encryption
-        keys = HelperKeys(*_read_keys(encryption.keys, encryption.helper_keys), use=ENCRYPTION)
+        keys = HelperKeys(*read_rings(encryption.keys, encryption.helper_keys), use=ENCRYPTION)
         return Envelopes(self.signatures, Cipher(self.settings.hub, keys, enabled=encryption.enabled))
 
     def require_trust(self, *, for_every_helper: bool = False) -> None:
@@ -267,7 +265,7 @@ class Assembly:
                     blocked=self.settings.plugins.blocked,
                     settings_of=lambda section, model: plugin_settings(section, model, self.loaded),
                     timezone=self.settings.timezone,
-                    started_at=_started_at(self.loaded.environ),
+                    started_at=read_started_at(self.loaded.environ),
                 )
                 self._declare(self._plugins)
             return self._plugins
@@ -280,16 +278,7 @@ class Assembly:
             ConfigurationError: OpenTelemetry's SDK isn't installed.
         """
         endpoint = self.settings.otel_endpoint
-        if endpoint is None:
-            return None
-        try:
-            from helperhub.telemetry.traces import build_traces  # noqa: PLC0415 - costs 0.2 s, and is an extra
-        except ImportError as error:
-            message = f"HELPERHUB_OTEL_ENDPOINT is set, and OpenTelemetry isn't installed: {error}."
-            raise ConfigurationError(
-                message, hint="pip install 'helperhub[otel]', or leave the setting out."
-            ) from error
-        return build_traces(endpoint, hub=self.settings.hub, version=__version__, process=self.worker_id)
+        return load_traces(endpoint, hub=self.settings.hub, version=__version__, process=self.worker_id)
 
     def start_reports(self) -> None:
         """Report errors of executions that this process gives up on to Sentry, if a DSN is set."""
@@ -356,8 +345,9 @@ class Assembly:
 
     @cached_property
     def _planner(self) -> Planner:
-        window = self.settings.scheduler.window
-        return Planner(self.scripts, self.catalogue, window, self.settings.timezone, self._record_of)
+        return Planner(
+            self.scripts, self.catalogue, self.settings.scheduler.window, self.settings.timezone, self._record_of
+        )
 
     def _declare(self, plugins: Plugins) -> None:
         for plugin in plugins.loaded:
@@ -416,28 +406,13 @@ class Assembly:
             self._own_keeper.abandon()
 
     def _start_own_keeper(self, worker: str, board: Path) -> None:
-        lease = self.settings.worker.lease
         keeper = OwnKeeper(
             url=self.url,
             hub=self.settings.hub,
             shards=self.settings.shards,
             worker=worker,
-            lease=lease,
+            lease=self.settings.worker.lease,
             board=board,
         )
         keeper.start()
         self._own_keeper = keeper
-
-
-def _read_keys(ring: SecretStr | None, given: SecretStr | None) -> tuple[KeyRing | None, dict[str, KeyRing]]:
-    """Return the hub's ring and those of single helpers, as two settings give them."""
-    return (
-        parse_ring(ring.get_secret_value()) if ring else None,
-        parse_helper_keys(given.get_secret_value()) if given else {},
-    )
-
-
-def _started_at(environ: Mapping[str, str]) -> datetime:
-    # A supervisor tells its children, so that "at this start" is one moment for all of them.
-    told = environ.get("HELPERHUB_STARTED_AT")
-    return datetime.fromtimestamp(int(told), UTC) if told else datetime.now(UTC)
