@@ -28,6 +28,7 @@ from helperhub.plugins.declaration import Helper
 from helperhub.scheduler.planner import Planner
 from helperhub.scheduler.records import RecordOf
 from helperhub.services.alert_delivery import build_alert_helper, build_webhooks
+from helperhub.services.archive_access import ArchiveAccess
 from helperhub.services.callback_delivery import CallbackSecrets, build_callback_helper
 from helperhub.services.callbacks import Ends
 from helperhub.services.failure_notice import NOTICE_HELPER, GivenUp, NoticeTargets, build_notice_helper
@@ -86,7 +87,6 @@ class Assembly:
         self._lock = threading.RLock()
         self._plugins: Plugins | None = None
         self._own_keeper: OwnKeeper | None = None
-        self._database: Database | None = None
         self._rules: dict[str, QueueRules] = {}
 
     @cached_property
@@ -165,36 +165,17 @@ class Assembly:
         shown = redact_fields([list(envelope.args), envelope.kwargs], secret)
         return replace(envelope, args=tuple(shown[0]), kwargs=shown[1])
 
+    @cached_property
+    def archive(self) -> ArchiveAccess:
+        """This process's way to the archive."""
+        given = self.settings.database_url
+        url = f"sqlite:///{self.settings.data_dir / 'archive.db'}" if given is None else given.get_secret_value()
+        return ArchiveAccess(url, enabled=self.settings.archive.enabled)
+
     @property
     def database(self) -> Database | None:
-        """The archive's database; None where no archive is wanted, or none was made on this machine yet.
-
-        Raises:
-            ConfigurationError: Its driver isn't installed.
-        """
-        if not self.settings.archive.enabled:
-            return None
-        database = self.open_database()
-        return None if database.path is not None and not database.path.exists() else database
-
-    def open_database(self) -> Database:
-        """Return the archive's database, whether it was made or not.
-
-        Raises:
-            ConfigurationError: Its driver isn't installed.
-        """
-        from helperhub.archive.database import Database  # noqa: PLC0415 - costs 0.2 s, and most processes need none
-
-        with self._lock:
-            if self._database is None:
-                self._database = Database(self.database_url)
-            return self._database
-
-    @property
-    def database_url(self) -> str:
-        """Where the archive is to be."""
-        given = self.settings.database_url
-        return f"sqlite:///{self.settings.data_dir / 'archive.db'}" if given is None else given.get_secret_value()
+        """The archive's database; None where no archive is wanted, or none was made on this machine yet."""
+        return self.archive.database
 
     @cached_property
     def profiles(self) -> Profiles:
@@ -306,8 +287,7 @@ class Assembly:
             self._own_keeper.stop()
         for part in self.scripts.each:
             part.line.close()
-        if self._database is not None:
-            self._database.close()
+        self.archive.close()
         traces: Traces | None = vars(self).get("traces")
         if traces is not None:
             traces.close()

@@ -139,7 +139,7 @@ class UseCases(Assembly):
         return ArchiveStatus(
             self.scripts.each,
             self.settings.archive.enabled,
-            hide_login(self.database_url),
+            hide_login(self.archive.url),
             self.settings.hub,
             lambda: self.database,
             lambda: epoch_ms(self._redis_time()),
@@ -256,7 +256,7 @@ class UseCases(Assembly):
         database = self.database
         if database is None:
             return None
-        from helperhub.archive.audit import AuditChain  # noqa: PLC0415 - as in `open_database`
+        from helperhub.archive.audit import AuditChain  # noqa: PLC0415 - SQLAlchemy costs 0.2 s
 
         return AuditChain(database)
 
