@@ -44,9 +44,8 @@ from helperhub.settings.variables import hide_login
 from helperhub.store.alerts import Alerts as AlertStore
 from helperhub.store.api_keys import ApiKeys as ApiKeyStore
 from helperhub.store.audit import AuditStream
-from helperhub.store.connection import build_client
+from helperhub.store.connection import SOCKET_TIMEOUT_S, hurry
 from helperhub.store.idempotency import Idempotency
-from helperhub.store.scripts import Scripts
 from helperhub.store.sharded_views import spread_workers
 from helperhub.store.tail import Tail
 from helperhub.store.webhooks import Webhooks as WebhookStore
@@ -61,8 +60,8 @@ if TYPE_CHECKING:
     from helperhub.services.statistics import Statistics
 
 
-#: How long a look whether Redis is there may take, seconds; a script call takes a thousandth of it.
-_LOOK_S = 1.0
+#: How long one call may take where what it can't enqueue is spooled, seconds.
+_HURRIED_S = 2.0
 
 
 class UseCases(Assembly):
@@ -288,7 +287,7 @@ class UseCases(Assembly):
             self.deliveries.renew()
 
         directory = self.settings.data_dir / "spool"
-        spooling = Spooling(directory, self.settings.hub, self.envelopes.cipher, self._look, renew)
+        spooling = Spooling(directory, self.settings.hub, self.envelopes.cipher, self._look, renew, self._hurry)
         accepting = Accepting(self._enqueueing, spooling, self.audit)
         self.profiles.is_away = lambda: accepting.is_away
         return accepting
@@ -308,20 +307,13 @@ class UseCases(Assembly):
         self.scripts.due(limit=1)
 
     def _look(self) -> None:
-        """Ask Redis as `ping` does; one that hangs is taken for one that is away."""
-        self._looking.due(limit=1)
+        """Ask Redis as `ping` does, whatever is known."""
+        self.scripts.due(limit=1)
 
-    @cached_property
-    def _looking(self) -> Scripts:
-        return self._build_scripts(build_client(self.url, retries=0, timeout_s=_LOOK_S))
-
-    def close(self) -> None:
-        """End what this process holds: worker life, keeper, connections."""
-        super().close()
-        if "_looking" in vars(self):
-            for part in self._looking.each:
-                part.line.close()
-            self._looking.client.close()
+    def _hurry(self) -> None:
+        # What is to be safe on disk or in replicas may take longer than anything else.
+        is_slow = self.settings.durable or self.settings.replicas
+        hurry(self.scripts.client, SOCKET_TIMEOUT_S if is_slow else _HURRIED_S)
 
     def _redis_time(self) -> datetime:
         return from_ms(self.scripts.due(limit=1).now_ms)

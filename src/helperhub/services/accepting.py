@@ -58,8 +58,9 @@ class Spooling:
         directory: Where its files are.
         hub: The hub's name, for theirs.
         cipher: Seals what lies on disk, where the hub encrypts.
-        ping: Asks Redis whether it is there, and doesn't wait long for its answer.
+        ping: Asks Redis whether it is there.
         renew: Reads anew what has to be known while Redis is away.
+        hurry: Lets this process wait less for a Redis that hangs; called before it takes anything in.
     """
 
     directory: Path
@@ -67,6 +68,7 @@ class Spooling:
     cipher: Cipher
     ping: Callable[[], None]
     renew: Callable[[], None]
+    hurry: Callable[[], None]
 
 
 class Accepting:
@@ -171,6 +173,7 @@ class Accepting:
         """Begin to enqueue what was spooled, by this process or one that is no more."""
         if self._spooling is not None and self._thread is None:
             self._stopping = False
+            self._spooling.hurry()
             run = self._run
             self._thread = threading.Thread(target=run, args=(self._spooling,), name="helperhub-spool", daemon=True)
             self._thread.start()

@@ -52,7 +52,7 @@ _CERTIFICATE = (
 )
 
 
-def build_client(url: str, *, retries: int = 3, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
+def build_client(url: str, *, retries: int = 3) -> Client:
     """Return a client for ``url``; it connects on first use.
 
     Every script is idempotent by a token, so a call whose reply was lost is sent again here
@@ -63,7 +63,6 @@ def build_client(url: str, *, retries: int = 3, timeout_s: float = SOCKET_TIMEOU
             ``redis+cluster://host,host``, or these with ``rediss``.
         retries: How often one call is sent again after a lost connection or a time-out; 0 for
             callers with a loop of their own.
-        timeout_s: How long one answer may take, seconds.
 
     Raises:
         ConfigurationError: ``url`` isn't such a URL.
@@ -71,8 +70,8 @@ def build_client(url: str, *, retries: int = 3, timeout_s: float = SOCKET_TIMEOU
     tcp_only: dict[str, Any] = {"socket_keepalive": True} if url.startswith("redis") else {}
     options: dict[str, Any] = {
         **tcp_only,
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": timeout_s,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
         "health_check_interval": 30,
     }
     retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), retries)
@@ -90,6 +89,20 @@ def build_client(url: str, *, retries: int = 3, timeout_s: float = SOCKET_TIMEOU
         message = f"The Redis URL can't be understood: {error}."
         hint = "Write redis://host:6379/0, rediss://..., unix:///path, redis+sentinel://... or redis+cluster://..."
         raise ConfigurationError(message, hint=hint) from error
+
+
+def hurry(client: Client, timeout_s: float) -> None:
+    """Let connections that ``client`` makes from now on wait less and send nothing again.
+
+    For who has another way while Redis hangs; it closes what is idle. A Cluster's client stays as it is.
+    """
+    if isinstance(client, _LazyCluster):
+        return
+    pool = client.connection_pool
+    retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), 0)
+    pool.connection_kwargs.update(socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=retry)
+    pool.disconnect(inuse_connections=False)
+    pool.reset()
 
 
 def _follow_sentinel(address: Address, options: Mapping[str, Any]) -> redis.Redis:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,21 @@ def test_redis_that_hangs_costs_nobody_a_timeout_once_it_is_known(
         wait_until(lambda: found.lines() == [] and not found.hub.accepting.is_away, seconds=15)
         shown = [found.hub.executions.get(id_) for id_ in found.ids()]
         assert sorted(str(one.payload) for one in shown) == ["3", "4", *(str({"n": n}) for n in range(3))]
+
+
+def test_requests_of_the_moment_in_which_redis_begins_to_hang_wait_for_it_once_together(
+    server: ServerForTests, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    """Each waited five times 5 s, and those of webhooks eight at a time."""
+    with Proxy(Path(server.url.removeprefix("unix://"))) as proxy, served(proxy, tmp_path) as found:
+        paths = [found.path, "/api/v1/helpers/echo/run"] * 60
+        proxy.mode = "drop"
+        began = time.monotonic()
+        with ThreadPoolExecutor(len(paths)) as pool:
+            answers = list(pool.map(lambda path: found.client.post(path, timeout=20).status_code, paths))
+        took_s = time.monotonic() - began
+        proxy.heal()
+
+        assert answers == [202] * len(paths)
+        assert took_s < 9
+        wait_until(lambda: len(found.ids()) == len(paths), seconds=15)
