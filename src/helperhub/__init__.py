@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from helperhub.hub import Hub
     from helperhub.model.context import Context
     from helperhub.model.helper import Overlap
+    from helperhub.model.notifier import Notifier
     from helperhub.model.retry import RetryPolicy
     from helperhub.model.schedule import Cron, Daily, Every, Once
     from helperhub.plugins.contract import Registrar, hookimpl
@@ -29,6 +30,7 @@ __all__ = [
     "Helper",
     "HelperHubError",
     "Hub",
+    "Notifier",
     "Once",
     "Overlap",
     "Registrar",
@@ -49,6 +51,7 @@ _HOMES = {
     "Helper": "helperhub.plugins.declaration",
     "HelperHubError": "helperhub.errors",
     "Hub": "helperhub.hub",
+    "Notifier": "helperhub.model.notifier",
     "Once": "helperhub.model.schedule",
     "Overlap": "helperhub.model.helper",
     "Registrar": "helperhub.plugins.contract",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from helperhub import Notifier
 from helperhub.errors import ConfigurationError
-from helperhub.model.notifier import Notifier
 from helperhub.testing import MailSink, RegistrarForTests
 from helperhub_notify import plugin
 from helperhub_notify.target import NotSent

@@ -179,7 +179,7 @@ class PluginRegistrar:
         for one in notifiers:
             if not isinstance(one, Notifier):
                 message = f"helperhub_notifiers returned {type(one).__name__}, which is no Notifier."
-                raise self._refusal(message, hint="Return a list of helperhub.model.notifier.Notifier.")
+                raise self._refusal(message, hint="Return a list of helperhub.Notifier.")
             if one.name in self._notifiers:
                 message = f"Two of its ways to tell of alerts are named '{one.name}'."
                 raise self._refusal(message)

@@ -10,6 +10,7 @@ from datetime import timedelta
 import dramatiq
 import pytest
 import redis
+from tests.integration.services.targets import target
 
 from helperhub import Every, Hub, helper
 from helperhub.errors import StoreRefused
@@ -200,3 +201,23 @@ def test_looking_at_memory_costs_one_question_a_second(hub: Hub, operator: redis
         hub.enqueue("job")
 
     assert operator.info("commandstats")["cmdstat_info"]["calls"] - before <= 4
+
+
+def test_memory_alert_is_told_although_no_execution_can_be_enqueued(
+    server: ServerForTests, operator: redis.Redis
+) -> None:
+    with target() as there:
+        settings = {"HELPERHUB_ALERTS__WEBHOOKS": there.url, "HELPERHUB_CALLBACKS__ALLOW": "127.0.0.1"}
+        hub = build_hub([job], url=server.url, settings=settings)
+        with working(hub):
+            watch = hub.build_alert_watch()
+            for share in (0.7, 0.95, 1.05):
+                fill(operator, share)
+                watch.turn()
+            (alert,) = hub.alerts.all()
+            assert (alert["rule"], alert["told_at"] is not None) == ("redis_memory", True)
+            assert hub.alerts.acknowledge(alert["id"])["state"] == "acknowledged"
+        fill(operator, 0.1)
+        hub.close()
+
+    assert [request.event["data"]["rule"] for request in there.requests] == ["redis_memory"]

@@ -144,30 +144,6 @@ def test_hub_runs_with_a_user_for_each_role_and_nothing_is_refused(
     assert refusals(admin) == []
 
 
-def test_alerts_are_written_changed_and_taken_on_by_the_users_that_do_so(
-    url_of: UrlOf, open_hub: Callable[[str], Hub], admin: Any
-) -> None:
-    planner, web = open_hub(url_of(Role.SCHEDULER)), open_hub(url_of(Role.WEB))
-    planner.register()
-    planner.scripts.join("machine:17:abcd", lease_ms=1, about={"queues": "reports"})
-    deadline = time.monotonic() + 10
-    while not planner.scripts.reap():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-    planner.build_alert_watch().turn()
-    (alert,) = web.alerts.all()
-    web.alerts.acknowledge(alert["id"])
-    web.alerts.set("worker_lost", 5)
-    web.alerts.reset("worker_lost")
-    web.alerts.test()
-    planner.build_alert_watch().turn()
-    planner.catalogue.note_stopped(planner.worker_id, now_ms=1)
-
-    assert web.alerts.store.notices() == {}
-    assert refusals(admin) == []
-
-
 def test_worker_of_one_queue_cant_put_work_into_another(
     url_of: UrlOf, open_hub: Callable[[str], Hub], admin: Any, server: ServerForTests
 ) -> None:

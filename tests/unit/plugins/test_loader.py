@@ -314,3 +314,39 @@ def test_loading_plugins_leaves_signal_handlers_alone_and_no_thread_behind(site:
 
     assert signal.getsignal(signal.SIGTERM) is handler
     assert threading.active_count() <= before  # a thread of another test may have ended
+
+
+NOTIFIER = """
+from helperhub import Notifier
+
+@hookimpl
+def helperhub_notifiers(hub):
+    return [{what}]
+"""
+
+
+def test_plugin_that_only_tells_of_alerts_is_loaded(site: Site) -> None:
+    site.install("pager", NOTIFIER.format(what="Notifier('pager', dict), Notifier('boss', dict, second=True)"))
+
+    (plugin,) = site.load().loaded
+
+    assert (plugin.helpers, [(one.name, one.second) for one in plugin.notifiers]) == (
+        {},
+        [("pager", False), ("boss", True)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("'pager'", "returned str, which is no Notifier"),
+        ("Notifier('pager', dict), Notifier('pager', dict)", "Two of its ways to tell of alerts are named 'pager'"),
+        ("Notifier('https://user:secret@example.org', dict)", "can't be the name of a way to tell"),
+    ],
+)
+def test_plugin_whose_notifiers_cannot_be_used_is_quarantined(site: Site, what: str, reason: str) -> None:
+    site.install("pager", NOTIFIER.format(what=what))
+
+    (plugin,) = site.load().quarantined
+
+    assert reason in plugin.reason

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from helperhub import Registrar, hookimpl
-from helperhub.model.notifier import Notifier
+from helperhub import Notifier, Registrar, hookimpl
 from helperhub_notify.settings import Settings
 from helperhub_notify.target import build_notifier, scheme_of
 

@@ -12,8 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from helperhub import HelperHubError
-from helperhub.model.notifier import Notifier
+from helperhub import HelperHubError, Notifier
 
 if TYPE_CHECKING:
     import apprise
