@@ -7,7 +7,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,7 +18,8 @@ from helperhub import Hub
 from helperhub.store.watching import Watching
 from helperhub.testing import MailSink
 
-from .conftest import Start, wait_for
+from .conftest import Start
+from .conftest import wait_for as wait_for_condition
 
 PLUGIN = """
 from helperhub import RetryPolicy, helper, hookimpl
@@ -31,6 +32,8 @@ def broken(ctx):
 def helperhub_register(hub):
     hub.add(broken)
 """
+#: Each test starts up to four processes, and on a busy machine the limit of 30 s would be about those.
+pytestmark = pytest.mark.timeout(120)
 SETTINGS = {"HELPERHUB_ALERTS__CALM": "1s", "HELPERHUB_WORKER__PROCESSES": "1", "HELPERHUB_WORKER__THREADS": "2"}
 
 
@@ -48,6 +51,10 @@ def text_of(mail: EmailMessage) -> str:
     body = mail.get_body(("plain",))
     assert body is not None
     return str(body.get_content())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    wait_for_condition(condition, seconds)
 
 
 def ready(hub: Hub) -> None:
@@ -93,7 +100,7 @@ def test_two_schedulers_tell_once_and_one_that_is_killed_is_told_of(hub: Hub, st
     wait_for(lambda: len(sink.mails) == 1)
     killed.send_signal(signal.SIGKILL)
     killed.wait(10)
-    wait_for(lambda: len(sink.mails) == 2, seconds=25)
+    wait_for(lambda: len(sink.mails) == 2)
 
     subjects = [subject_of(mail).partition(": ")[2].partition(":")[0] for mail in sink.mails]
     assert subjects == ["dead_letters", "scheduler_lost"]
@@ -156,7 +163,7 @@ def test_heartbeat_is_heard_while_all_is_well_and_says_when_it_is_not(
     wait_for(lambda: "/ping/secret" in paths)
 
     worker.terminate()
-    worker.wait(20)
+    worker.wait(60)
     so_far = len(paths)
     wait_for(lambda: "/ping/secret/fail" in paths[so_far:])
 
@@ -188,7 +195,7 @@ def test_processes_that_are_stopped_are_not_lost_and_a_worker_process_that_is_ki
     for process in stopped:
         process.terminate()
     for process in stopped:
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     watch, now_ms = Watching(hub.scripts.client, hub.scripts.keys), hub.scripts.due(limit=1).now_ms
     assert watch.lost_workers(0) == []
     assert hub.catalogue.lost_schedulers(since_ms=0, until_ms=now_ms) == []
