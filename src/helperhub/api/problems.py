@@ -40,7 +40,6 @@ _STATUS: dict[type[HelperHubError], int] = {
     errors.StoreError: 500,
     errors.StoreUnavailable: 503,
     errors.StoreRefused: 503,
-    errors.ArchiveUnavailable: 503,
     errors.CorruptRecord: 409,
     errors.ArchiveError: 503,
     HelperHubError: 500,

@@ -68,7 +68,7 @@ class ExecutionDocument(Document):
     error: ExecutionErrorDocument | None
     """The last attempt's error."""
     errors: list[ExecutionErrorDocument]
-    """The first and the last two."""
+    """The first and the last two; of one from the archive, all."""
     trigger: Trigger
     """What asked for it."""
     replay_of: str | None
