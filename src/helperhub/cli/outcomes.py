@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from helperhub import __version__
 from helperhub.hub import Hub
 from helperhub.model.execution import Execution, Status
-from helperhub.services.executions import ExecutionFilter, Executions
+from helperhub.services.executions import Executions
 from helperhub.supervise.child_events import ChildReady
 
 _NEXT = 8
@@ -69,7 +69,7 @@ class Outcomes:
         Raises:
             StoreError: Redis can't be asked; the next look goes on.
         """
-        found = self.executions.find(ExecutionFilter(since=self.since), limit=_MOST_LINES)
+        found = self.executions.latest(self.since, limit=_MOST_LINES)
         for execution in reversed(found):
             if execution.id not in self._seen and execution.finished_at is not None:
                 self._seen[execution.id] = execution.finished_at

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -51,6 +51,10 @@ class Executions:
     def find(self, wanted: ExecutionFilter, *, limit: int) -> list[Execution]:
         """Return executions, newest first: planned if asked for, running, waiting, then finished."""
         return list(islice(self.all_of(wanted), limit))
+
+    def latest(self, since: datetime, *, limit: int) -> list[Execution]:
+        """Return what ended at or after ``since`` as far as Redis has it, newest first."""
+        return list(islice(self.records.finished(since=since), limit))
 
     def all_of(self, wanted: ExecutionFilter) -> Iterator[Execution]:
         """Yield executions as `find`, as many as there are."""

@@ -225,8 +225,17 @@ class History:
 
     def _mark_dead(self, rows: Iterator[_Ended]) -> Iterator[tuple[_Ended, bool]]:
         """Yield rows with whether the dead letters have them too."""
-        while chunk := list(islice(rows, _FIRST)):
-            yield from zip(chunk, self.records.listing().are_dead([place[1] for place, _, _ in chunk]), strict=True)
+        chunk: list[_Ended] = []
+        for row in rows:
+            chunk.append(row)
+            # A pause is handed on at once: whoever waits for it may want no more.
+            if len(chunk) == _FIRST or row[1] is None:
+                yield from self._marked(chunk)
+                chunk = []
+        yield from self._marked(chunk)
+
+    def _marked(self, rows: Sequence[_Ended]) -> Iterator[tuple[_Ended, bool]]:
+        return zip(rows, self.records.listing().are_dead([place[1] for place, _, _ in rows]), strict=True)
 
     def _is_too_old(self, one: Execution) -> bool:
         since = self.wanted.since

@@ -280,6 +280,27 @@ def test_search_for_what_is_rare_gives_short_pages_that_lead_to_it(
     assert walk(hub, ExecutionFilter(helper="tidy/rare"), 5) == ["rare"]
 
 
+def test_page_of_errors_that_arent_there_ends_at_the_first_pause(
+    hub: Hub, archiver: Archiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went on until it had a chunk of rows to ask about, which may be never."""
+    for id_ in names(0, 100):
+        hub.scripts.publish([signed(hub, id_, Record(helper="tidy", call=id_, metadata=b'{"app":"x"}'))])
+    hub.scripts.cancel(names(0, 100), reason="")
+    archiver.advance()
+    trim(hub)
+    monkeypatch.setattr(Walk.go, "__kwdefaults__", {"look": 20})
+    monkeypatch.setattr(execution_pages, "_PATIENCE_S", -1.0)
+    wanted = ExecutionFilter(statuses=ERRORS.statuses, metadata={"app": "x"})
+
+    first = find_page(hub.executions, wanted, limit=5)
+
+    assert first.executions == []
+    assert first.following is not None
+    assert first.following["at"][1][1] == "n080"
+    assert walk(hub, wanted, 5) == []
+
+
 def test_encrypted_payload_is_opened_where_the_key_is(
     redis_url: str, hub_name: str, archive_url: str, tmp_path: Path
 ) -> None:
