@@ -22,7 +22,8 @@
     |   `-- CorruptRecord           code "corrupt_record"       69  a value in Redis can't be decoded
     |       `-- UntrustedRecord     code "untrusted_record"     69  its signature or encryption isn't right
     |-- ArchiveError                code "archive"              69  the archive's database answered with an error
-    |   `-- ArchiveUnavailable      code "archive_unavailable"  69  it can't be reached
+    |   |-- ArchiveUnavailable      code "archive_unavailable"  69  it can't be reached
+    |   `-- ArchiveTooSlow          code "archive_too_slow"     69  it was asked for too much at once
     |-- ConfigurationError          code "configuration"        78  settings, plugins or versions don't fit
     |-- BadBackup                   code "bad_backup"            1  a backup's file can't be used
     `-- ServerStartError            code "server_start"         69  the embedded server didn't start
@@ -36,6 +37,7 @@ from typing import ClassVar
 
 __all__ = [
     "ArchiveError",
+    "ArchiveTooSlow",
     "ArchiveUnavailable",
     "BadBackup",
     "ConfigurationError",
@@ -261,6 +263,12 @@ class ArchiveUnavailable(ArchiveError):
     """The archive's database can't be reached; the same call may work later."""
 
     code = "archive_unavailable"
+
+
+class ArchiveTooSlow(ArchiveError):
+    """The archive's database gave up on a question that took too long; it is there for others."""
+
+    code = "archive_too_slow"
 
 
 class ConfigurationError(HelperHubError):

@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-from helperhub.errors import ArchiveError, ArchiveUnavailable, ConfigurationError
+from helperhub.errors import ArchiveError, ArchiveTooSlow, ArchiveUnavailable, ConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -30,6 +30,8 @@ READ_TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 5
 #: How long one waits for SQLite's only writer, s.
 _BUSY_S = 30
+#: PostgreSQL's code for a statement that was stopped, as by a time limit.
+_QUERY_CANCELED = "57014"
 _CACHE_KIB = 65_536
 
 
@@ -147,7 +149,8 @@ def archive_errors(database: object) -> Iterator[None]:
         database: Named in the message; its text must not hold a password.
 
     Raises:
-        ArchiveUnavailable: The database can't be reached, is shutting down, locked, or was asked for too long.
+        ArchiveUnavailable: The database can't be reached, is shutting down, or locked.
+        ArchiveTooSlow: It was asked for longer than a reader may.
         ArchiveError: Any other answer; sending it again won't help.
     """
     try:
@@ -156,6 +159,9 @@ def archive_errors(database: object) -> Iterator[None]:
         text = _first_line(error)
         if "no such table" in text:
             raise _not_set_up(database, text) from error
+        if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
+            message = f"The archive {database} had no answer after {READ_TIMEOUT_S} s."
+            raise ArchiveTooSlow(message, hint="Narrow the search: helper:, since:, until:, fewer words.") from error
         message = f"The archive {database} can't be used now: {text}."
         raise ArchiveUnavailable(message, hint="Check that it runs, and HELPERHUB_DATABASE_URL.") from error
     except DBAPIError as error:

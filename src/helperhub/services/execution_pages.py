@@ -59,6 +59,7 @@ def find_page(
 
     Raises:
         NoSuchPage: ``place`` isn't one of this list.
+        ArchiveTooSlow: The archive took too long for this search.
     """
     history = executions.history(wanted)
     page = take_page(history.rows(place), lambda one: sees(one.helper, one.queue) and fits(one), limit=limit)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from helperhub.errors import ArchiveError, ArchiveUnavailable, NoSuchPage
+from helperhub.errors import ArchiveError, ArchiveTooSlow, ArchiveUnavailable, NoSuchPage
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
 from helperhub.model.instant import epoch_ms, from_ms
@@ -96,7 +96,7 @@ class History:
 
         Raises:
             NoSuchPage: ``place`` isn't one of this list.
-            ArchiveError: The archive can't be read, where that is an error.
+            ArchiveError: The archive can't be read, where that is an error; or it took too long.
         """
         names = self.names()
         start = None if place is None else _read_place(place, names)
@@ -177,6 +177,9 @@ class History:
                 last = place
                 if place[1] not in anew:
                     yield place, one, one is not None and self.wanted.matches_all_but_text(one)
+        except ArchiveTooSlow:
+            # Only this search was: the archive is there, and without it the answer would be another.
+            raise
         except ArchiveError as error:
             self.view = self.archived.away(error)
             self._refuse_away()

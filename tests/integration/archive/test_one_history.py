@@ -18,7 +18,7 @@ from tests.integration.services.test_executions import give_up, signed
 from helperhub import Hub
 from helperhub.archive.database import Database
 from helperhub.archive.walking import Walk
-from helperhub.errors import ArchiveError, Conflict, NotFound
+from helperhub.errors import ArchiveError, ArchiveTooSlow, Conflict, NotFound
 from helperhub.model.execution import Status
 from helperhub.model.instant import epoch_ms
 from helperhub.services import execution_pages
@@ -229,6 +229,26 @@ def test_archive_that_is_away_leaves_what_redis_has_and_says_so(
     with pytest.raises(NotFound) as caught:
         hub.executions.get("n000")
     assert "can't be read now" in caught.value.hint
+
+
+def test_search_that_takes_too_long_says_so_and_leaves_the_archive_to_others(
+    hub: Hub, archiver: Archiver, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database.is_postgres:
+        pytest.skip("SQLite's searches have no time limit")
+    cancelled(hub, ["a", "b"])
+    archiver.advance()
+    with database.write() as connection:
+        connection.execute(text("ALTER TABLE executions RENAME TO kept"))
+        slow = "CREATE VIEW executions AS SELECT kept.* FROM kept, LATERAL (SELECT pg_sleep(length(kept.id))) AS slow"
+        connection.execute(text(slow))
+    monkeypatch.setattr("helperhub.archive.database.READ_TIMEOUT_S", 0.2)
+
+    with pytest.raises(ArchiveTooSlow, match="had no answer after") as caught:
+        find_page(hub.executions, ExecutionFilter(), limit=5)
+
+    assert "Narrow the search" in caught.value.hint
+    assert hub.archived.view().state is ArchiveState.READ
 
 
 def test_archive_that_goes_away_within_a_page_leaves_what_redis_has(
