@@ -33,17 +33,18 @@ def go_for_words(walk: Walk, words: Words, before: Place | None, limit: int) -> 
         all_of_them = _of_few(walk, words, before, limit)
         if all_of_them is not None:
             return all_of_them
+    density = max(words.count, 1.0) / max(words.rows, 1.0)
+    if words.count <= MANY and density * _STEP * 4 < limit:
+        return _of_span(walk, words, before, limit, look=min(_LONGEST_SPAN, int(4 * limit / density)))
     rows: list[Any] = []
     at = before
     for step in range(1, _STEPS + 1):
         walked = walk.checking(words.exactly).go(at, limit - len(rows), look=_STEP)
         rows, at = [*rows, *walked.rows], walked.following
         if len(rows) == limit or at is None:
-            return Walked(rows, at)
-        if words.count <= MANY or (step == 2 and not rows and words.count <= _MANY_LONG_AGO):
-            look = min(_LONGEST_SPAN, step * _STEP * 4 * limit // max(len(rows), 1))
-            span = _of_span(walk, words, at, limit - len(rows), look)
-            return Walked([*rows, *span.rows], span.following)
+            break
+        if step == 2 and not rows and words.count <= _MANY_LONG_AGO:
+            return _of_span(walk, words, at, limit, look=_LONGEST_SPAN)
     return Walked(rows, at)
 
 

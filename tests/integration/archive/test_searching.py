@@ -183,10 +183,13 @@ def test_text_is_data_whatever_stands_in_it(archive: Archive, text: str, term: s
     assert archive.find(terms=(term,)) == ["a"]
 
 
-@pytest.mark.parametrize("few", [2_000, 0], ids=["index", "time"])
-def test_text_is_found_on_every_way_to_it(archive: Archive, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+@pytest.mark.parametrize(("few", "span"), [(2_000, 0), (0, 40), (0, 1_000)], ids=["index", "short span", "span"])
+def test_text_is_found_on_every_way_to_it(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, few: int, span: int
+) -> None:
     """Rare words, frequent ones and those in between go different ways; all must find the same."""
     monkeypatch.setattr(text_search, "FEW", few)
+    monkeypatch.setattr(text_search, "_LONGEST_SPAN", span)
     monkeypatch.setattr(text_search, "_RARE", 0.5 if few else 0.0)
     monkeypatch.setattr(text_search, "_STEP", 11)
     words = ["often" if number % 2 else "seldom" if number % 29 == 0 else "else" for number in range(300)]
@@ -195,6 +198,8 @@ def test_text_is_found_on_every_way_to_it(archive: Archive, monkeypatch: pytest.
         for number, word in enumerate(words)
     ]
     archive.put(*rows)
+    with archive.database.write() as connection:
+        connection.exec_driver_sql("ANALYZE executions")
 
     for most in (300_000, 0):
         monkeypatch.setattr(text_search, "MANY", most)
