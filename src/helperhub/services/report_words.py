@@ -113,7 +113,7 @@ def columns_of(table: str) -> list[tuple[str, Any]]:
     complete = ("Complete", lambda row: show_share(row["completion_rate"]))
     mean, p95 = (
         ("Mean run", lambda row: show_ms(row["run"]["mean_ms"])),
-        ("p95", lambda row: show_ms(row["run"]["p95_ms"])),
+        ("Run p95", lambda row: show_ms(row["run"]["p95_ms"])),
     )
     return {
         "failing": [("Failed", lambda row: f"{row['error'] + row['expired']:,}"), ended, complete],
