@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from helperhub.archive.rows import Ended, Row
+from helperhub.archive.rows import Ended, Row, metadata_value
 from helperhub.archive.tables import OUTCOMES
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import split_key
@@ -18,6 +18,9 @@ from helperhub.model.span import HOUR_MS, LENGTHS_MS, floor_to
 
 #: Of a helper that reports totals, at most so many names are summed.
 MOST_TOTALS = 50
+#: What a single result reports beyond this, either way, is a mistake, and isn't summed.
+_MOST = 1e15
+_MOST_EXACT = 2**53
 
 
 class Period(NamedTuple):
@@ -95,7 +98,8 @@ class Tally:
         self.ran_ms += other.ran_ms
         add_to(self.waits, other.waits)
         add_to(self.runs, other.runs)
-        self._add_totals(other.totals)
+        for name, total in other.totals.items():
+            self._add_total(name, total)
 
     @property
     def total(self) -> int:
@@ -110,12 +114,19 @@ class Tally:
         return (*period, *counts, *sums, *texts)
 
     def _add_totals(self, totals: Any) -> None:
+        """Add what a result reports, as far as it is numbers."""
         if not isinstance(totals, Mapping):
             return
         for name, number in totals.items():
-            known = name in self.totals or len(self.totals) < MOST_TOTALS
-            if isinstance(number, int | float) and not isinstance(number, bool) and known:
-                self.totals[name] = self.totals.get(name, 0) + number
+            # The comparison is also false of what is no number at all, NaN.
+            if isinstance(number, int | float) and not isinstance(number, bool) and -_MOST <= number <= _MOST:
+                self._add_total(metadata_value(name), number)
+
+    def _add_total(self, name: str, number: float) -> None:
+        if name in self.totals or len(self.totals) < MOST_TOTALS:
+            total = self.totals.get(name, 0) + number
+            # JSON holds whole numbers of 64 bits; above 53 the sum is right to 16 digits.
+            self.totals[name] = total if -_MOST_EXACT <= total <= _MOST_EXACT else float(total)
 
 
 def tally(rows: Iterable[Ended]) -> dict[Period, Tally]:

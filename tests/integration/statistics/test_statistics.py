@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.integration.statistics.conftest import HOUR, NOW, Fill, ended
 
-from helperhub.archive.statistics import Which
+from helperhub.archive.database import Database
+from helperhub.archive.statistics import RollupReader, Which
 from helperhub.errors import NotFound, UsageError
 from helperhub.model.execution import Status
+from helperhub.model.instant import epoch_ms
+from helperhub.model.span import DAY_MS, Stretch
 from helperhub.services.statistics import Statistics, Wish
 
 
@@ -158,3 +161,27 @@ def test_unknown_order_and_zone_are_refused(statistics: Statistics) -> None:
 def test_hub_without_an_archive_says_what_to_do() -> None:
     with pytest.raises(NotFound, match="db upgrade"):
         Statistics(lambda: None, lambda: NOW).summary(Wish())
+
+
+@pytest.mark.parametrize("number", [2**62, 1e308, float("nan"), float("inf"), "7", True, None, [1]])
+def test_totals_that_no_sum_can_hold_dont_stop_the_archiver(fill: Fill, database: Database, number: object) -> None:
+    """Three results of 2**62 made a sum that JSON doesn't hold, and the same batch failed for ever."""
+    for _ in range(3):
+        fill([ended(NOW, result={"totals": {"odd": number, "good": 2, "name" * 200: 1}})])
+
+    with database.read() as connection:
+        sums = RollupReader(connection).totals([Stretch("day", 0, epoch_ms(NOW) + DAY_MS)], Which())["sync"]
+
+    assert sums["good"] == 6
+    assert "odd" not in sums
+    assert max(map(len, sums)) == 200
+
+
+def test_sum_of_large_whole_numbers_is_nearly_right(fill: Fill, database: Database) -> None:
+    for _ in range(20):
+        fill([ended(NOW, result={"totals": {"bytes": 10**15}})])
+
+    with database.read() as connection:
+        sums = RollupReader(connection).totals([Stretch("week", 0, epoch_ms(NOW) + DAY_MS)], Which())["sync"]
+
+    assert sums["bytes"] == pytest.approx(2 * 10**16)
