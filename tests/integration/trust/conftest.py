@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.integration.trust.roles import admin, server, url_of
 
 from helperhub import Hub
 from helperhub.model.execution import Execution
@@ -79,3 +80,6 @@ def end_of(hub: Hub, execution_id: str) -> Execution:
 def end_of_fixture() -> Callable[[Hub, str], Execution]:
     """Waits for the end of an execution."""
     return end_of
+
+
+__all__ = ["admin", "server", "url_of"]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import dramatiq
 import pytest
 import redis
 from click.testing import CliRunner, Result
+from tests.integration.trust.roles import UrlOf, refusals
 
 from helperhub import Every, Helper, Hub, RetryPolicy, helper
 from helperhub.cli.main import command
@@ -30,24 +28,6 @@ from helperhub.testing.server import ServerForTests
 
 SOON = timedelta(seconds=15)
 FAST = RetryPolicy(max_attempts=2, min_backoff=timedelta(milliseconds=10), max_backoff=timedelta(milliseconds=10))
-PLUGIN = """
-from helperhub import helper, hookimpl
-
-@helper(queue="reports")
-def report(ctx):
-    ctx.progress(1, 2, "half of it")
-    return ctx.payload
-
-@helper
-def pay(ctx):
-    return ctx.payload
-
-@hookimpl
-def helperhub_register(hub):
-    hub.add(report)
-    hub.add(pay)
-"""
-UrlOf = Callable[..., str]
 
 
 @helper(queue="reports", schedule=Every(timedelta(seconds=1)))
@@ -69,33 +49,6 @@ def pay(ctx: Any) -> Any:
 HELPERS: tuple[Helper, ...] = (report, broken, pay)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerForTests]:
-    with ServerForTests() as server:
-        yield server
-
-
-@pytest.fixture
-def admin(server: ServerForTests) -> Iterator[Any]:
-    """The one who may do everything; afterwards the log of refusals is emptied."""
-    client = redis.Redis.from_url(server.url)
-    yield client
-    client.acl_log_reset()
-    client.close()
-
-
-@pytest.fixture
-def url_of(server: ServerForTests, admin: Any, hub_name: str) -> UrlOf:
-    """Makes the user of a role by the rules that doctor prints, and returns the URL it logs in with."""
-
-    def url_of(role: Role, *queues: str) -> str:
-        user = build_rules(role, hub_name, queues=queues, password="secret")
-        assert admin.execute_command(*user.command.split()) == b"OK"
-        return server.url.replace("unix://", f"unix://{user.user}:secret@")
-
-    return url_of
-
-
 @pytest.fixture
 def open_hub(hub_name: str, admin: Any) -> Iterator[Callable[[str], Hub]]:
     opened: list[Hub] = []
@@ -111,12 +64,6 @@ def open_hub(hub_name: str, admin: Any) -> Iterator[Callable[[str], Hub]]:
     for hub in opened:
         hub.close()
     assert strays == []
-
-
-def refusals(admin: Any) -> list[str]:
-    """What Redis has refused so far; who may not ask for its configuration does without."""
-    found = [f"{entry['username']}: {entry['context']} {entry['object']}" for entry in admin.acl_log()]
-    return [entry for entry in found if not entry.endswith("config|get")]
 
 
 def test_hub_runs_with_a_user_for_each_role_and_nothing_is_refused(
@@ -270,54 +217,6 @@ def test_what_follows_into_a_queue_that_isnt_permitted_is_left_out_with_the_reas
     assert end.status is Status.SUCCESS
     assert "may not enqueue into 'low'" in end.reason
     assert [entry for entry in refusals(admin) if "lua" in entry] == []
-
-
-@pytest.fixture
-def environ(tmp_path: Path, hub_name: str) -> Mapping[str, str]:
-    """The environment of real processes that have a plugin."""
-    (tmp_path / "reporting.py").write_text(PLUGIN)
-    metadata = tmp_path / "helperhub_reporting-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: helperhub-reporting\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[helperhub]\nreporting = reporting\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELPERHUB_", "REDIS_"))}
-    return {
-        **kept,
-        "PYTHONPATH": str(tmp_path),
-        "HELPERHUB_HUB": hub_name,
-        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
-        "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping",
-    }
-
-
-def test_real_worker_process_with_the_user_of_one_queue_runs_that_queue(
-    url_of: UrlOf, environ: Mapping[str, str], admin: Any, hub_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.syspath_prepend(environ["PYTHONPATH"])
-    monkeypatch.setenv("HELPERHUB_REDIS_URL", url_of(Role.SCHEDULER))
-    planner = Hub.from_env([])
-    planner.register()
-    done, left = planner.enqueue("report", {"n": 1}), planner.enqueue("pay", 5)
-    argv = [sys.executable, "-m", "helperhub", "worker", "--processes", "1", "--queues", "reports", "--burst"]
-
-    ended = subprocess.run(
-        argv,
-        env={**environ, "HELPERHUB_REDIS_URL": url_of(Role.WORKER, "reports")},
-        capture_output=True,
-        text=True,
-        timeout=25,
-        check=False,
-    )
-
-    assert ended.returncode == 0, ended.stderr
-    assert planner.executions.get(done).status is Status.SUCCESS, ended.stderr
-    assert planner.executions.get(left).status is Status.QUEUED
-    assert refusals(admin) == []
-    planner.executions.cancel(left, reason="")
-    assert find_strays(admin, planner.scripts.keys) == []
-    planner.close()
 
 
 def test_read_only_user_sees_everything_and_changes_nothing(
