@@ -175,11 +175,11 @@ class Backups:
         """
         now_ms = self._now_ms()
         at_work = [worker.id for worker in self.workers.all() if worker.lease_until_ms > now_ms]
-        heard = self.catalogue.schedulers().items()
-        at_work += [name for name, at_ms in heard if now_ms - at_ms < SCHEDULER_SILENT_MS]
+        # Heard of within that time, and not stopped since.
+        at_work += self.catalogue.lost_schedulers(since_ms=now_ms - SCHEDULER_SILENT_MS, until_ms=now_ms)
         if at_work:
-            others = f" and {len(at_work) - 1} more" if len(at_work) > 1 else ""
-            message = f"'{at_work[0]}'{others} is at work on hub '{self.hub}'."
+            others = f" and {len(at_work) - 1} more are" if len(at_work) > 1 else " is"
+            message = f"'{at_work[0]}'{others} at work on hub '{self.hub}'."
             hint = "Stop all workers and schedulers; one that was killed counts until its lease ends."
             raise Conflict(message, hint=hint)
 

@@ -19,7 +19,7 @@ LEFT_OUT = frozenset(
         *("ready", "suspects", "delayed", "parked", "active", "ended", "of"),
         *("helpers", "keys", "limited", "blocked", "throttled", "expiring", "waits"),
         *("using", "perkey", "inhand", "perqueue"),
-        *("workers", "worker", "held", "idle", "bell", "schedulers", "draining", "progress", "log"),
+        *("workers", "worker", "held", "idle", "bell", "schedulers", "lost", "stopped", "draining", "progress", "log"),
         *("unlisted", "synced", "shards", "meta"),
     }
 )

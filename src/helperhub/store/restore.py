@@ -19,7 +19,10 @@ _EXECUTIONS = 200
 _AT_ONCE = 100
 #: What a hub has that nothing has been done with yet.
 _BARE = frozenset(
-    {"clock", "synced", "schedulers", "workers", "worker", "held", "idle", "bell", "meta", "shards", "draining"}
+    {
+        *("clock", "synced", "meta", "shards", "schedulers", "stopped"),
+        *("workers", "worker", "held", "idle", "bell", "draining", "lost"),
+    }
 )
 _PARKED = b"overlap: waits for "
 
