@@ -21,7 +21,7 @@ _AT_ONCE = 100
 _BARE = frozenset(
     {
         *("clock", "synced", "meta", "shards", "schedulers", "stopped"),
-        *("workers", "worker", "held", "idle", "bell", "draining", "lost"),
+        *("workers", "worker", "held", "idle", "bell", "draining", "lost", "alerts"),
     }
 )
 _PARKED = b"overlap: waits for "
