@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from helperhub.archive.database import Database
+from helperhub.archive.rows import metadata_value
 from helperhub.archive.tables import OUTCOMES, rollups
 from helperhub.archive.tally import Tally
 from helperhub.model.helper import split_key
@@ -47,7 +48,7 @@ class Which:
         if self.helpers:
             found.append(or_(*(_is_of(helper) for helper in sorted(self.helpers))))
         if self.queue is not None:
-            found.append(rollups.c.queue == self.queue)
+            found.append(rollups.c.queue == metadata_value(self.queue))
         if self.queues:
             found.append(rollups.c.queue.in_(sorted(self.queues)))
         return found
@@ -149,7 +150,8 @@ def count_rows(database: Database) -> int:
 
 
 def _is_of(helper: str) -> ColumnElement[bool]:
-    name, instance = split_key(helper)
+    # As it was written: what a database doesn't hold was replaced.
+    name, instance = split_key(metadata_value(helper))
     if instance is None:
         return rollups.c.helper == name
     return and_(rollups.c.helper == name, rollups.c.instance == instance)

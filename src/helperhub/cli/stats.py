@@ -122,7 +122,9 @@ def hours(
 ) -> None:
     """Show which hours of the week are the busiest."""
     hub = current_call().open_hub(may_lack_redis=True)
-    found = hub.statistics.hours(_wish(since, until, queue, helper), timezone=tz or hub.settings.timezone)
+    found = hub.statistics.hours(
+        _wish(since, until, queue, helper), timezone=hub.settings.timezone if tz is None else tz
+    )
     if wants_json():
         echo_document(found)
         return

@@ -50,8 +50,9 @@ class Reports:
             NotFound: There is no archive.
             ArchiveError: It can't be read.
         """
-        zone = timezone or self.timezone
-        wanted = Week.parse(week, zone) if week else Week.last_before(self.statistics.now(), zone)
+        zone = self.timezone if timezone is None else timezone
+        now = self.statistics.now()
+        wanted = Week.last_before(now, zone) if week is None else Week.parse(week, zone)
         with self.statistics.reading() as reader:
             return read_weekly(reader, wanted, self.hub)
 

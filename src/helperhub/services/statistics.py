@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from helperhub.archive.statistics import Key, RollupReader, Which
 from helperhub.archive.tally import Tally
-from helperhub.errors import NotFound, UsageError
+from helperhub.errors import Inapplicable, NotFound, UsageError
 from helperhub.model.instant import epoch_ms, from_ms, to_rfc3339
 from helperhub.model.span import LENGTHS_MS, Stretch, ceil_to, floor_to, split_span
 from helperhub.schedules.zones import load_zone
@@ -135,7 +135,7 @@ class Statistics:
         """Return all executions of a span together, beside those of the span before, of the same length.
 
         Raises:
-            UsageError: The span is none.
+            Inapplicable: The span is none.
             NotFound: There is no archive.
             ArchiveError: It can't be read.
         """
@@ -177,7 +177,8 @@ class Statistics:
         Hours are kept 90 days: of a longer span, what is older doesn't count, and ``since`` says so.
 
         Raises:
-            UsageError: The span is none, or there is no such zone.
+            Inapplicable: The span is none.
+            UsageError: There is no such zone.
             NotFound: There is no archive.
             ArchiveError: It can't be read.
         """
@@ -201,7 +202,7 @@ class Statistics:
             times: Also mean and p95 of wait and run, None where nothing ran: reads much more if it is of many helpers.
 
         Raises:
-            UsageError: The span is none, or has too many hours or days.
+            Inapplicable: The span is none, or has too many hours or days.
             NotFound: There is no archive.
             ArchiveError: It can't be read.
         """
@@ -213,8 +214,8 @@ class Statistics:
             since, until = floor_to(view.since_ms, length), ceil_to(view.until_ms, length)
             starts = range(since, until, length)
             if len(starts) > MOST_POINTS:
-                message = f"That are {len(starts)} {by}s; a series has {MOST_POINTS} at most."
-                raise UsageError(message, hint="Take a shorter span, or --by day.")
+                message = f"Those are {len(starts)} {by}s; a series has {MOST_POINTS} at most."
+                raise Inapplicable(message, hint="Take a shorter span, or days.")
             one = View(view.reader, [Stretch(by, since, until)], since, until, wish.which)
             found = one.sums("start_ms")
             if times:
@@ -228,7 +229,7 @@ class Statistics:
         since = wish.since or until - USUAL_SPAN
         if since >= until:
             message = f"The span from {to_rfc3339(since)} to {to_rfc3339(until)} has no length."
-            raise UsageError(message, hint="Give a --since that is before --until.")
+            raise Inapplicable(message, hint="Begin before the end.")
         with self.reading() as reader:
             yield self._view(reader, epoch_ms(since), epoch_ms(until), wish.which)
 

@@ -94,14 +94,17 @@ def test_week_is_a_page_for_browsers_and_a_document_for_programs(api: Api, accep
 @pytest.mark.parametrize(
     ("path", "status", "word"),
     [
-        ("statistics/summary?since=2026-11-20T00:00:00Z&until=2026-11-19T00:00:00Z", 400, "no length"),
+        ("statistics/summary?since=2026-11-20T00:00:00Z&until=2026-11-19T00:00:00Z", 409, "no length"),
         ("statistics/summary?since=yesterday", 400, "not a time"),
         ("statistics/helpers?order=largest", 422, "busiest"),
         ("statistics/helpers?limit=0", 422, "limit"),
         ("statistics/hours?timezone=Berlin", 400, "Europe/Berlin"),
-        ("statistics/series?by=hour&since=2000-01-01T00:00:00Z", 400, "10000 at most"),
+        ("statistics/series?by=hour&since=2000-01-01T00:00:00Z", 409, "10000 at most"),
         ("reports/weekly?week=last", 400, "2026-W47"),
         ("reports/weekly?week=2026-W60", 400, "no week"),
+        ("reports/weekly?week=", 400, "2026-W47"),
+        ("reports/weekly?timezone=", 400, "IANA name"),
+        ("statistics/hours?timezone=", 400, "IANA name"),
     ],
 )
 def test_bad_input_is_answered(api: Api, path: str, status: int, word: str) -> None:

@@ -185,3 +185,11 @@ def test_sum_of_large_whole_numbers_is_nearly_right(fill: Fill, database: Databa
         sums = RollupReader(connection).totals([Stretch("week", 0, epoch_ms(NOW) + DAY_MS)], Which())["sync"]
 
     assert sums["bytes"] == pytest.approx(2 * 10**16)
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b/c", "\udce4", "", "/", "x" * 5000])
+def test_name_that_no_database_holds_is_nobodys(statistics: Statistics, fill: Fill, name: str) -> None:
+    fill([ended(NOW - HOUR)])
+
+    assert statistics.helpers(Wish(which=Which(helper=name)))["helpers"] == []
+    assert statistics.queues(Wish(which=Which(queue=name)))["queues"] == []

@@ -16,7 +16,7 @@ from helperhub.api.documents.statistics import (
     SeriesDocument,
     SummaryDocument,
 )
-from helperhub.api.words import Moment, NameOf
+from helperhub.api.words import Moment
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 
@@ -42,8 +42,10 @@ class Asked:
         caller: Caller,
         since: Annotated[Moment | None, Query(description="At or after; 7 days before `until` unless given.")] = None,
         until: Annotated[Moment | None, Query(description="Before; now unless given.")] = None,
-        helper: Annotated[NameOf | None, Query(description="Only this helper with its instances, or instance.")] = None,
-        queue: Annotated[NameOf | None, Query(description="Only this queue.")] = None,
+        helper: Annotated[
+            str | None, Query(max_length=200, description="Only this helper with its instances, or instance.")
+        ] = None,
+        queue: Annotated[str | None, Query(max_length=200, description="Only this queue.")] = None,
     ) -> None:
         """Read them."""
         from helperhub.archive.statistics import Which  # noqa: PLC0415 - SQLAlchemy costs 0.2 s
@@ -54,7 +56,7 @@ class Asked:
 
 
 Span = Annotated[Asked, Depends()]
-_READ = needs(Scope.READ, errors=(400, 404))
+_READ = needs(Scope.READ, errors=(400, 404, 409))
 
 
 def build_statistics_routes(hub: Hub) -> APIRouter:
@@ -84,7 +86,9 @@ def build_statistics_routes(hub: Hub) -> APIRouter:
     @routes.get("/hours", summary="The busiest hours of the week", response_model=HoursDocument, **_READ)
     def hours(asked: Span, timezone: Zone = None) -> Response:
         """How many ended in each hour of the week. Hours are kept 90 days; `since` says what was counted."""
-        return as_json(hub.statistics.hours(asked.wish, timezone=timezone or hub.settings.timezone))
+        return as_json(
+            hub.statistics.hours(asked.wish, timezone=hub.settings.timezone if timezone is None else timezone)
+        )
 
     @routes.get("/series", summary="Hour by hour, or day by day", response_model=SeriesDocument, **_READ)
     def series(
