@@ -25,6 +25,8 @@ _STEP = 1_500
 _STEPS = 6
 #: The longest span of time, in rows, that is put together with the index.
 _LONGEST_SPAN = 250_000
+#: A bitmap that finds less room names pages instead of rows: each row there has its words found anew.
+_BITMAPS_MIB = 32
 
 
 def go_for_words(walk: Walk, words: Words, before: Place | None, limit: int) -> Walked:
@@ -84,15 +86,17 @@ def _through_bitmaps(walk: Walk, statement: Select[Any]) -> list[Any]:
 
     PostgreSQL might rather go along the time, by what it believes of a word; 10,000,000 rows took it minutes.
     """
-    _use_scans(walk, "off")
-    rows = list(walk.connection.execute(statement).all())
-    _use_scans(walk, "on")
+    connection = walk.connection
+    for change in (*_scans("off"), f"work_mem = '{_BITMAPS_MIB}MB'"):
+        connection.exec_driver_sql(f"SET LOCAL {change}")
+    rows = list(connection.execute(statement).all())
+    for change in _scans("on"):
+        connection.exec_driver_sql(f"SET LOCAL {change}")
     return rows
 
 
-def _use_scans(walk: Walk, which: str) -> None:
-    for kind in ("seqscan", "indexscan"):
-        walk.connection.exec_driver_sql(f"SET LOCAL enable_{kind} = {which}")
+def _scans(which: str) -> list[str]:
+    return [f"enable_{kind} = {which}" for kind in ("seqscan", "indexscan")]
 
 
 __all__ = ["FEW", "MANY", "go_for_words"]
