@@ -76,7 +76,7 @@ def _having(walk: Walk, words: Words, before: Place | None) -> Select[Any]:
     id_ = id_in_order(one.id, is_postgres=True)
     branch = walk.branch
     pair = [] if branch.pair is None else [has_pair(*branch.pair)]
-    found = select(tables.executions).where(words.exactly, *branch.ordered, *branch.checked, *pair)
+    found = select(tables.executions).where(*words.found, *branch.ordered, *branch.checked, *pair)
     found = found.where(*in_time(walk.search, before, one.recorded_ms, id_))
     return found.order_by(one.recorded_ms.desc(), id_.desc())
 

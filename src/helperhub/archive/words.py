@@ -59,8 +59,17 @@ class Words:
 
     @property
     def exactly(self) -> Condition:
-        """Whether a row has the phrases."""
-        return _has(self.phrases)
+        """Whether a row has the phrases, to be checked of a row: no index is asked.
+
+        An index can't tell the order of words: PostgreSQL would check every row that it names, before any other
+        condition.
+        """
+        return _has(self.phrases).is_(True)
+
+    @property
+    def found(self) -> list[Condition]:
+        """What the index answers, and what is left to check."""
+        return [self.in_index] if self.words == self.phrases else [self.in_index, self.exactly]
 
 
 def read_words(connection: Connection, terms: Sequence[str]) -> Words:
