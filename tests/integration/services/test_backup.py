@@ -25,7 +25,6 @@ from helperhub.services.backup_file import read_rows
 from helperhub.services.helper_updates import HelperUpdate
 from helperhub.store import keys
 from helperhub.store.backup_rows import ENDED, LEFT_OUT, OPEN, OWN_WAY
-from helperhub.store.calls import Gone
 from helperhub.store.restore import ShardRestoring
 from helperhub.testing import ServerForTests, find_strays
 from helperhub.testing.running import build_hub, scheduling, working
@@ -379,19 +378,6 @@ def test_hub_of_several_shards_comes_back(open_hub: OpenHub, tmp_path: Path) -> 
     assert new.executions.show("one").status is Status.QUEUED
     assert new.plan.upcoming() == old.plan.upcoming()
     assert [find_strays(part.client, part.keys) for part in new.scripts.each] == [[], []]
-
-
-def test_alerts_come_back_and_a_hub_that_was_only_started_is_empty(open_hub: OpenHub, tmp_path: Path) -> None:
-    old, new = open_hub(), open_hub()
-    old.scripts.join("machine:1:x", lease_ms=30_000, about={"queues": "default"})
-    old.scripts.reap([Gone("machine:1:x", "SIGKILL")])
-    old.build_alert_watch().turn()
-    old.backups.write(tmp_path / "a")
-    new.catalogue.note_stopped("machine:2:y", now_ms=1)
-
-    new.backups.restore(tmp_path / "a")
-
-    assert [one["subject"] for one in new.alerts.all()] == ["worker:machine"]
 
 
 def test_every_kind_that_is_treated_apart_is_in_the_table_of_keys() -> None:
