@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
 from helperhub import Context, Hub, helper
-from helperhub.errors import NotFound, UsageError
+from helperhub.errors import ConfigurationError, HelperHubError, NotFound, UsageError
 from helperhub.testing import MailSink, running_hub
 from helperhub_housekeeping import plugin
 from helperhub_housekeeping.settings import Settings
@@ -90,6 +91,30 @@ def test_hub_without_an_archive_is_told_what_to_do() -> None:
     for function in (plugin.clean_up, plugin.weekly_report):
         with pytest.raises(NotFound, match="helperhub db upgrade"):
             run(function)
+
+
+def test_backup_is_written_read_again_and_the_oldest_go(hub: Hub, tmp_path: Path) -> None:
+    name = hub.settings.hub
+    old = [f"{name}-2026112{day}T030000Z.backup" for day in range(4)]
+    others = [f"{name}-mine.backup", f"{name}-other-20200101T030000Z.backup", "readme"]
+    for file in (*old, *others):
+        (tmp_path / file).write_text("")
+
+    found = run(plugin.backup, backup_dir=str(tmp_path), keep_backups=3)
+
+    assert found["verified"] is True
+    assert found["removed"] == old[:2]
+    left = {path.name for path in tmp_path.iterdir()} - {"archive.db", "archive.db-wal", "archive.db-shm"}
+    assert left == {*old[2:], *others, Path(found["file"]).name}
+    assert hub.backups.check(Path(found["file"])).to_document()["hub"] == name
+
+
+@pytest.mark.usefixtures("hub")
+def test_backup_that_cant_be_written_removes_none(tmp_path: Path) -> None:
+    with pytest.raises(HelperHubError, match="can't be written"):
+        run(plugin.backup, backup_dir=str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match="BACKUP_DIR"):
+        run(plugin.backup)
 
 
 @pytest.mark.usefixtures("hub")

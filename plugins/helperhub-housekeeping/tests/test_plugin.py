@@ -31,6 +31,14 @@ def test_both_helpers_come_at_the_times_of_the_readme_in_the_hubs_zone() -> None
     }
 
 
+def test_backups_are_written_where_they_have_a_place() -> None:
+    hub = RegistrarForTests("housekeeping", settings={"backup_dir": "/var/backups/hub"})
+
+    plugin.helperhub_register(hub)
+
+    assert hub.specs["backup"].schedules[""] == Daily("03:00", tz="UTC")
+
+
 def test_zone_of_both_can_be_set() -> None:
     hub = RegistrarForTests("housekeeping", settings={"timezone": "Asia/Tokyo"})
 
@@ -54,6 +62,7 @@ def test_only_outcomes_with_an_age_of_their_own_are_told() -> None:
         ({"keep_error": "1h"}, "KEEP_ERROR"),
         ({"keep_failed": "30d"}, "KEEP_FAILED"),
         ({"timezone": "Berlin"}, "TIMEZONE"),
+        ({"keep_backups": "0"}, "KEEP_BACKUPS"),
         ({"chat_url": "chat.example.org/secret"}, "CHAT_URL"),
     ],
 )

@@ -149,7 +149,10 @@ def _by_hour(found: Mapping[Key, Tally], week: Week) -> list[list[int]]:
 def _totals(this: View, last: View) -> list[dict[str, Any]]:
     now = this.reader.totals(this.stretches, this.which)
     before = last.reader.totals(last.stretches, last.which)
-    names = sorted({(helper, name) for sums in (now, before) for helper, own in sums.items() for name in own})
+    # What is 0 in both weeks says nothing.
+    names = sorted(
+        {(helper, name) for sums in (now, before) for helper, own in sums.items() for name in own if own[name]}
+    )
     return [
         {
             "helper": helper,

@@ -1,4 +1,4 @@
-"""Housekeeping for HelperHub: old executions are cleaned up, and a report on each week goes out."""
+"""Housekeeping for HelperHub: old executions are cleaned up, backups written, and each week is reported on."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""The two helpers, and the hook that brings them in."""
+"""The helpers, and the hook that brings them in."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
 from helperhub import Context, Cron, Daily, Hub, Registrar, RetryPolicy, helper, hookimpl
 from helperhub.errors import ConfigurationError, NotFound, UsageError
+from helperhub_housekeeping.backup_files import place_of, remove_oldest
 from helperhub_housekeeping.settings import Settings
 
 #: What another attempt won't cure: no archive, a setting that doesn't fit.
@@ -65,6 +66,29 @@ def weekly_report(ctx: Context[Settings]) -> dict[str, Any]:
     return {"week": document["week"], "page": page, **told, "report": document}
 
 
+@helper(
+    schedule=Daily("03:00"),
+    queue="low",
+    expires_after=timedelta(hours=12),
+    retry=_RETRY,
+    time_limit=timedelta(hours=2),
+    settings=Settings,
+    throws=_LASTING,
+)
+def backup(ctx: Context[Settings]) -> dict[str, Any]:
+    """Write the hub's state to a file, read it again, and remove the oldest of these files."""
+    settings = ctx.settings
+    if settings.backup_dir is None:
+        message = "HELPERHUB_HOUSEKEEPING__BACKUP_DIR names no directory for backups."
+        raise ConfigurationError(message)
+    hub = _hub()
+    path = place_of(settings.backup_dir, hub.settings.hub, now=datetime.now(UTC))
+    document = hub.backups.write(path).to_document()
+    checked = hub.backups.check(path).to_document()
+    removed = remove_oldest(settings.backup_dir, hub.settings.hub, keep=settings.keep_backups)
+    return {**document, "verified": checked["digest"] == document["digest"], "removed": removed}
+
+
 def _week_of(payload: Any) -> str | None:
     """Return the week that a payload names, None for the last one.
 
@@ -81,11 +105,14 @@ def _week_of(payload: Any) -> str | None:
 
 @hookimpl
 def helperhub_register(hub: Registrar) -> None:
-    """Bring in both helpers, in the zone that the settings name.
+    """Bring in the helpers, in the zone that the settings name; the one for backups where they have a place.
 
     Raises:
         ConfigurationError: A setting doesn't fit; the message names the variable.
     """
-    timezone = hub.settings(Settings).timezone
+    settings = hub.settings(Settings)
+    timezone = settings.timezone
     hub.add(clean_up, schedule=Daily("02:00", tz=timezone))
     hub.add(weekly_report, schedule=Cron(_MONDAY_AT_NINE, tz=timezone))
+    if settings.backup_dir is not None:
+        hub.add(backup, schedule=Daily("03:00", tz=timezone))

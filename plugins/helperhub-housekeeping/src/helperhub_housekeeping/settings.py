@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -65,6 +66,8 @@ class Settings(BaseModel):
         timezone: Zone of 02:00, of Monday 09:00 and of the week; None is the hub's.
         mail_to: Addresses that get the report; it goes through the server of ``HELPERHUB_ON_FAILURE__SMTP_*``.
         chat_url: A chat's webhook that takes ``{"text": ...}``.
+        backup_dir: Directory that a backup of the hub is written to every night; None is no backup.
+        keep_backups: How many of them stay there; older ones are removed.
         page_url: Where the hub's HTTP server is reached from outside, for links to the report.
     """
 
@@ -82,6 +85,8 @@ class Settings(BaseModel):
     mail_to: Annotated[list[str], BeforeValidator(_read_names)] = Field(default_factory=list)
     chat_url: Annotated[SecretStr | None, AfterValidator(_check_url)] = None
     page_url: str = ""
+    backup_dir: Path | None = None
+    keep_backups: Annotated[int, Field(ge=1, le=1000)] = 7
 
     def ages(self) -> dict[str, timedelta]:
         """Return the outcomes that have an age of their own."""
