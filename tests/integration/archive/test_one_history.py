@@ -164,6 +164,17 @@ def test_text_is_found_on_both_sides_of_the_seam(hub: Hub, archiver: Archiver) -
     assert walk(hub, ExecutionFilter(terms=("nowhere",)), 2) == []
 
 
+def test_search_in_words_counts_back_from_redis_time_and_is_completed_by_what_there_is(hub: Hub) -> None:
+    cancelled(hub, ["a"])
+
+    wanted = hub.executions.read_query("since:1h status:cancelled")
+
+    assert wanted.since is not None
+    assert abs(epoch_ms(wanted.since) + 3_600_000 - hub.scripts.due(limit=1).now_ms) < 10_000
+    assert walk(hub, wanted, 5) == ["a"]
+    assert hub.executions.suggest("status:cancelled queue:d") == ["queue:default"]
+
+
 def test_archived_execution_is_shown_and_explained(hub: Hub, archiver: Archiver) -> None:
     finish(hub, "a", b'{"t": 17.5}')
     shown = hub.executions.show("a")
