@@ -50,7 +50,10 @@ def test_workers_are_listed_paused_and_resumed(call: Call, answer: Answer, worke
 def test_lists_are_empty_documents_where_there_is_nothing(call: Call, answer: Answer) -> None:
     assert answer("queues", "list") == {"queues": []}
     assert answer("workers", "list") == {"workers": []}
-    assert answer("executions", "list") == {"executions": []}
+    assert answer("executions", "list") == {
+        "executions": [],
+        "archive": {"state": "none", "until": None, "problem": ""},
+    }
     assert call("queues", "list").stdout == ""
 
 
