@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import statistics
 import sys
@@ -27,6 +28,7 @@ from bench.sides import OURS, SIDES
 from bench.web import fill, stand_ins
 from bench.world import World
 from helperhub import Hub
+from helperhub.__main__ import OBJECTS_BEFORE_A_LOOK
 from helperhub.archive.database import Database
 from helperhub.archive.rows import Ended
 from helperhub.archive.upgrade import upgrade
@@ -212,6 +214,7 @@ def write_table(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure, and print a table."""
+    gc.set_threshold(OBJECTS_BEFORE_A_LOOK)  # as the ``helperhub`` command does
     parser = argparse.ArgumentParser(prog="python -m bench.archive", description=__doc__)
     parser.add_argument("--executions", type=int, default=500_000)
     parser.add_argument("--jobs", type=int, default=40_000, help="drained in each round beside an archiver")

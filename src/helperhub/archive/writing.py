@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, insert, select, tuple_
@@ -15,8 +15,10 @@ from helperhub.archive.rows import Ended, Row, attempt_row, attempt_rows, execut
 from helperhub.archive.tally import Period, Tally, read_period, read_tally, tally
 from helperhub.model.execution import AttemptError
 
-#: Values in one statement; SQLite takes 32,766.
+#: Ids in one statement.
 _CHUNK = 500
+#: Values in one statement: SQLite takes 32,766, but more than these are no faster.
+_MOST_VALUES = 5200
 _EXECUTION_TABLES = (
     (tables.executions, tables.executions.c.id),
     (tables.attempts, tables.attempts.c.execution_id),
@@ -105,11 +107,12 @@ class Writer:
 
     def _insert(self, connection: Connection, ended: Iterable[Ended]) -> None:
         rows = list(ended)
-        self._add(connection, tables.executions, [execution_row(one) for one in rows])
+        # Made while they are sent: PostgreSQL takes them in meanwhile.
+        self._add(connection, tables.executions, map(execution_row, rows))
         self._add(
-            connection, tables.attempts, [row for one in rows if one.execution.errors for row in attempt_rows(one)]
+            connection, tables.attempts, (row for one in rows if one.execution.errors for row in attempt_rows(one))
         )
-        named = [row for one in rows if one.execution.metadata for row in metadata_rows(one)]
+        named = (row for one in rows if one.execution.metadata for row in metadata_rows(one))
         self._add(connection, tables.execution_metadata, named)
         self._sum(connection, tally(rows))
 
@@ -123,18 +126,20 @@ class Writer:
             connection.execute(delete(table).where(key.in_(periods)))
         self._add(connection, table, [one.row(period) for period, one in sums.items()])
 
-    def _add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    def _add(self, connection: Connection, table: Table, rows: Iterable[Row]) -> None:
         """Insert rows that have all columns in the table's order."""
-        if not rows:
-            return
-        if self.database.is_postgres:
-            _copy(connection, table, rows)
-        else:
-            marks = ",".join("?" * len(table.columns))
-            connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", list(rows))  # noqa: S608 - a constant
+        (_copy if self.database.is_postgres else _insert)(connection, table, rows)
 
 
-def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    """Insert many rows by each statement, which takes a fifth less than one by one."""
+    one = f"({','.join('?' * len(table.columns))})"
+    for some in _chunks(rows, _MOST_VALUES // len(table.columns)):
+        statement = f"INSERT INTO {table.name} VALUES {','.join([one] * len(some))}"  # noqa: S608 - constants
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+
+def _copy(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     import psycopg  # noqa: PLC0415 - an extra
 
     driver: Any = connection.connection.driver_connection
@@ -184,9 +189,9 @@ def _recorded_ms(ended: Ended) -> int:
     return ended.recorded_ms
 
 
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+def _chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[list[Any]]:
     iterator = iter(values)
-    while chunk := list(islice(iterator, _CHUNK)):
+    while chunk := list(islice(iterator, size)):
         yield chunk
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from helperhub.errors import InvalidHelper, UsageError
@@ -141,6 +142,7 @@ def effective_spec(spec: HelperSpec, override: Override | None) -> HelperSpec:
     return replace(spec, **changes) if changes else spec
 
 
+@lru_cache(maxsize=4096)
 def split_key(key: str) -> tuple[str, str | None]:
     """Return the helper's name and its instance, or None, from ``helper[/instance]``."""
     name, slash, instance = key.partition("/")
