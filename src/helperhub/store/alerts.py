@@ -84,7 +84,7 @@ class Alerts:
 
     def swap_notice(self, id_: str, before: bytes, after: str) -> bool:
         """Replace what is to be told, '' takes it out; False if it isn't ``before`` any more."""
-        return self.scripts.swap_notice(id_, before, after)
+        return self.scripts.swap_entry("notices", id_, before, after.encode())
 
     def thresholds(self) -> dict[str, float | None]:
         """Return the thresholds that people changed, by rule or by ``rule subject``; None is never."""

@@ -305,7 +305,7 @@ class Scripts:
         return str(self._run("note_audit", entry, token_hex(8), most), "ascii")
 
     def swap_entry(self, kind: str, id_: str, before: bytes, after: bytes) -> bool:
-        """Change one of the ``webhooks`` or ``apikeys``; False if it isn't what the caller read any more."""
+        """Change one of the ``webhooks``, ``apikeys`` or ``notices``; False if it isn't what the caller read any more."""
         return bool(self._run("swap_entry", kind, id_, before, after))
 
     def write_alerts(
@@ -314,10 +314,6 @@ class Scripts:
         """Write alerts (id, JSON or '') and what is to be told of them; False if somebody else wrote meanwhile."""
         rows = [pack([list(row) for row in part]) for part in (alerts, notices)]
         return bool(self._run("write_alerts", before, after, *rows))
-
-    def swap_notice(self, notice: str, before: bytes, after: str) -> bool:
-        """Change what is to be told, '' takes it out; False if it isn't what the caller read any more."""
-        return bool(self._run("swap_notice", notice, before, after))
 
 
 def _due_rows(entries: Sequence[tuple[str, str, int, Record, str, str]]) -> bytes:
