@@ -305,7 +305,7 @@ class Scripts:
         return str(self._run("note_audit", entry, token_hex(8), most), "ascii")
 
     def swap_entry(self, kind: str, id_: str, before: bytes, after: bytes) -> bool:
-        """Change one of the ``webhooks``, ``apikeys`` or ``notices``; False if it isn't what the caller read any more."""
+        """Change one of ``webhooks``, ``apikeys`` or ``notices``; False if it isn't what the caller read any more."""
         return bool(self._run("swap_entry", kind, id_, before, after))
 
     def write_alerts(
