@@ -169,7 +169,9 @@ class Assembly:
     def archive(self) -> ArchiveAccess:
         """This process's way to the archive."""
         given = self.settings.database_url
-        url = f"sqlite:///{self.settings.data_dir / 'archive.db'}" if given is None else given.get_secret_value()
+        # Several hubs may share the directory, such as the demonstration's: each has a file of its own.
+        file = self.settings.data_dir / f"archive-{self.settings.hub}.db"
+        url = f"sqlite:///{file}" if given is None else given.get_secret_value()
         return ArchiveAccess(url, enabled=self.settings.archive.enabled)
 
     @property

@@ -286,7 +286,7 @@ class Settings(BaseSettings):
     redis+cluster://host,host; also read from REDIS_URL. Empty means the embedded server of the data directory."""
     database_url: DatabaseUrl | None = None
     """The archive's database: sqlite:///path or postgresql://user:password@host/name, one for each hub; also read from
-    DATABASE_URL. Empty means archive.db in the data directory."""
+    DATABASE_URL. Empty means archive-<hub>.db in the data directory."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("helperhub", appauthor=False))
     """Directory of the embedded server's data (path); default: helperhub in the XDG data directory."""
     timezone: Zone = "UTC"

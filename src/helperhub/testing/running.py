@@ -76,6 +76,8 @@ def build_hub(helpers: Helpers, *, url: str, settings: Mapping[str, str], plugin
         "HELPERHUB_HUB": f"test-{uuid.uuid4().hex[:12]}",
         "HELPERHUB_WORKER__LEASE": _LEASE,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
+        # Nobody else's: the one of this machine's own hub is in the data directory.
+        "HELPERHUB_ARCHIVE__ENABLED": str("HELPERHUB_DATABASE_URL" in settings).lower(),
         **settings,
     }
     loaded = load_settings([], variables, plugin_sections=lambda: [plugin])

@@ -52,6 +52,7 @@ def environ(redis_url: str, hub_name: str, monkeypatch: pytest.MonkeyPatch, tmp_
             monkeypatch.delenv(name)
     monkeypatch.setenv("HELPERHUB_REDIS_URL", redis_url)
     monkeypatch.setenv("HELPERHUB_HUB", hub_name)
+    monkeypatch.setenv("HELPERHUB_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HELPERHUB_SIGNING__KEYS", KNOWN_KEYS)
     monkeypatch.setenv("HELPERHUB_PLUGINS__BLOCKED", "weather,checkin,crontab,housekeeping")
     monkeypatch.chdir(tmp_path)

@@ -205,6 +205,15 @@ class ExecutionPage(Document):
     """Whether what left Redis is among them."""
 
 
+class PlanPage(Document):
+    """A page of what is planned."""
+
+    executions: list[ExecutionDocument]
+    """The executions, next due first."""
+    next_cursor: str | None
+    """Give it as ``cursor`` to get the next page; null when this is the last."""
+
+
 class PlanChangeDocument(Document):
     """What became of a planned execution."""
 

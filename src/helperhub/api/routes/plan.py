@@ -10,7 +10,7 @@ from pydantic import Field
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.answers import Cursor, Limit, as_json, read_cursor, write_cursor
 from helperhub.api.bodies import Reason
-from helperhub.api.documents.executions import ExecutionPage, PlanChangeDocument
+from helperhub.api.documents.executions import PlanChangeDocument, PlanPage
 from helperhub.api.words import Moment
 from helperhub.errors import NoSuchPage, NotFound
 from helperhub.hub import Hub
@@ -33,7 +33,7 @@ def build_plan_routes(hub: Hub) -> APIRouter:
     """Return the routes under ``/plan``."""
     routes = build_router("/plan", "plan")
 
-    @routes.get("", summary="List the plan", response_model=ExecutionPage, **needs(Scope.READ, errors=(400,)))
+    @routes.get("", summary="List the plan", response_model=PlanPage, **needs(Scope.READ, errors=(400,)))
     def list_plan(
         caller: Caller,
         helper: Annotated[str | None, Query(max_length=200, description="Only of this helper or instance.")] = None,
