@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from helperhub.api.app import build_app
 from helperhub.hub import Hub
+from helperhub.web.dashboard import add_dashboard
 
 
 def build() -> FastAPI:
@@ -21,4 +22,4 @@ def build() -> FastAPI:
     hub = Hub.from_env()
     if hub.settings.web.load_plugins:
         hub.load_plugins()
-    return build_app(hub)
+    return build_app(hub, add=[add_dashboard])

@@ -11,6 +11,7 @@
     |-- Conflict                    code "conflict"             1   the state forbids it (already final, disabled)
     |   `-- Outdated                code "outdated"             1   it was changed since the caller looked
     |-- Unauthenticated             code "unauthenticated"      1   nobody knows who asks
+    |   `-- SignInNeeded            code "sign_in_needed"       1   a person has no session, or it has ended
     |-- Forbidden                   code "forbidden"            1   who asks may not do this
     |-- TooMany                     code "too_many"             1   he asks too often
     |-- QueueFull                   code "queue_full"           1   a bounded queue refuses
@@ -53,6 +54,7 @@ __all__ = [
     "Outdated",
     "QueueFull",
     "ServerStartError",
+    "SignInNeeded",
     "StoreError",
     "StoreForbidden",
     "StoreRefused",
@@ -164,6 +166,12 @@ class Unauthenticated(HelperHubError):
     """Nobody knows who asks: there is no key, or none that is valid."""
 
     code = "unauthenticated"
+
+
+class SignInNeeded(Unauthenticated):
+    """A person has no session in the dashboard, or it has ended."""
+
+    code = "sign_in_needed"
 
 
 class Forbidden(HelperHubError):

@@ -36,6 +36,7 @@ from helperhub.services.mass_replay import MassReplays, build_replay_helper
 from helperhub.services.overview import Overview
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
+from helperhub.services.sessions import Sessions
 from helperhub.services.webhooks import Webhooks
 from helperhub.services.why import Why
 from helperhub.settings import list_rules
@@ -46,6 +47,7 @@ from helperhub.store.api_keys import ApiKeys as ApiKeyStore
 from helperhub.store.audit import AuditStream
 from helperhub.store.connection import SOCKET_TIMEOUT_S, hurry
 from helperhub.store.idempotency import Idempotency
+from helperhub.store.sessions import Sessions as SessionStore
 from helperhub.store.sharded_views import spread_workers
 from helperhub.store.tail import Tail
 from helperhub.store.webhooks import Webhooks as WebhookStore
@@ -264,6 +266,12 @@ class UseCases(Assembly):
         """Make, list, rotate, revoke and check API keys."""
         store = ApiKeyStore(self.scripts)
         return ApiKeys(store, self.audit, self.settings.web.environment, self._redis_time)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Sign people in to the dashboard, and out."""
+        store, web = SessionStore(self.scripts.client, self.scripts.keys), self.settings.web
+        return Sessions(store, self.api_keys, self.audit, self._redis_time, web.session_idle, web.session_most)
 
     @cached_property
     def webhooks(self) -> Webhooks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from hmac import compare_digest
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -19,6 +20,7 @@ from helperhub.model.access import NOBODY, Principal, Scope
 from helperhub.services.accepting import Accepting
 from helperhub.services.api_keys import ApiKeys, id_of
 from helperhub.services.audit import act_as
+from helperhub.services.sessions import Sessions
 
 _log = logging.getLogger("helperhub.api")
 #: The scope of a route that needs no key.
@@ -26,7 +28,12 @@ PUBLIC = "public"
 #: OpenAPI's extension in which a route names its scope; ``x-whole`` says that narrowed keys are refused.
 SCOPE = "x-scope"
 _WHOLE = "x-whole"
+#: A route of the dashboard: its caller is known by his session, not by a key.
+_SESSION = "x-session"
+#: The cookie of a session, and the header that every change must have beside it.
+COOKIE, CSRF_HEADER = "hh_session", "x-csrf-token"
 _KNOWN = frozenset({PUBLIC, *Scope})
+_SAFE = frozenset({"GET", "HEAD"})
 _NO_KEY = "This needs a key."
 _SEND_ONE = "Send it as 'Authorization: Bearer hh_...'; 'helperhub keys create' makes one."
 
@@ -39,11 +46,15 @@ class Guard:
         throttle: Counts each key's requests, and each address's failures.
         open_reads: Whether reading needs no key.
         accepting: Tells whether Redis is away, and work is spooled.
+        sessions: Knows people in front of the dashboard.
     """
 
-    def __init__(self, keys: ApiKeys, throttle: Throttle, *, open_reads: bool, accepting: Accepting) -> None:
+    def __init__(
+        self, keys: ApiKeys, throttle: Throttle, *, open_reads: bool, accepting: Accepting, sessions: Sessions
+    ) -> None:
         """Keep them."""
         self._keys = keys
+        self._sessions = sessions
         self._throttle = throttle
         self._open_reads = open_reads
         self._accepting = accepting
@@ -65,7 +76,10 @@ class Guard:
         if needed not in _KNOWN:  # `scopes_of` has refused such an app
             message = f"Nobody may call {route.path}: it names no scope."
             raise Forbidden(message)
-        caller = await self._find_caller(request, Scope(needed), spooled=bool(extra.get(SPOOLED)))
+        if extra.get(_SESSION):
+            caller = await self._find_person(request)
+        else:
+            caller = await self._find_caller(request, Scope(needed), spooled=bool(extra.get(SPOOLED)))
         request.state.caller = caller
         if not caller.may(Scope(needed)):
             message = f"{caller.note or caller.name} may {', '.join(sorted(caller.scopes))}; this needs {needed}."
@@ -103,6 +117,17 @@ class Guard:
         self._throttle.check_rate(caller.name)
         return caller
 
+    async def _find_person(self, request: Request) -> Principal:
+        self._accepting.check_there()
+        session = await run_in_threadpool(self._sessions.find, request.cookies.get(COOKIE, ""))
+        request.state.session = session
+        self._throttle.check_rate(session.caller.name)
+        shown = request.headers.get(CSRF_HEADER, "")
+        if request.method not in _SAFE and not compare_digest(shown.encode(), session.csrf.encode()):
+            message = "The request doesn't come from a page of this dashboard."
+            raise Forbidden(message, hint="Load the page again, and try once more.")
+        return session.caller
+
     def _check(self, text: str, *, spooled: bool) -> Principal:
         """Return whose key it is; while Redis is away, of what is spooled, whose it was a moment ago."""
         remembered = self._keys.recall(text) if spooled and self._accepting.spools else None
@@ -130,6 +155,17 @@ Caller = Annotated[Principal, Depends(caller_of)]
 def build_router(prefix: str, tag: str) -> APIRouter:
     """Return a router for one noun."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute)
+
+
+def of_session(scope: Scope, *, whole: bool = False, **more: Any) -> dict[str, Any]:
+    """Return the options of a dashboard's route that a session with ``scope`` may ask; it isn't part of the API.
+
+    Args:
+        scope: A scope.
+        whole: It is of the whole hub: sessions of keys that are narrowed may not.
+        more: More options of the decorator.
+    """
+    return {"openapi_extra": {SCOPE: str(scope), _WHOLE: whole, _SESSION: True}, "include_in_schema": False, **more}
 
 
 def needs(

@@ -41,6 +41,8 @@ from helperhub.api.tracing import Tracing
 from helperhub.hub import Hub
 
 API = "/api/v1"
+#: Adds the routes of another face to the app, which guards them as its own.
+AddRoutes = Callable[[FastAPI, Hub, Broadcast], None]
 #: FastAPI's own spans and log records hold paths, and so webhooks' tokens, and exceptions' texts: see `api.tracing`.
 _UNTOLD: TelemetryConfig = {
     "tracing": False,
@@ -58,19 +60,20 @@ details, and say what to do. Times are RFC 3339 in UTC, durations have a unit (`
 """
 
 
-def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
+def build_app(hub: Hub, *, host: str | None = None, add: Sequence[AddRoutes] = ()) -> FastAPI:
     """Return the app that serves ``hub``.
 
     Args:
         hub: What is served.
         host: Where it listens, if that isn't HELPERHUB_WEB__HOST; requests may be for it.
+        add: Add other faces' routes.
 
     Raises:
         ValueError: A route doesn't say who may call it.
     """
     web = hub.settings.web
     throttle = Throttle(per_minute=web.rate, failures_per_minute=web.failures)
-    guard = Guard(hub.api_keys, throttle, open_reads=web.open_reads, accepting=hub.accepting)
+    guard = Guard(hub.api_keys, throttle, open_reads=web.open_reads, accepting=hub.accepting, sessions=hub.sessions)
     once = Once(hub.kept_answers, hub.accepting)
     hosts = {*LOOPBACK_NAMES, host or web.host, *web.allowed_hosts}
     app = FastAPI(
@@ -110,6 +113,8 @@ def build_app(hub: Hub, *, host: str | None = None) -> FastAPI:
     for routes in build_compat_routes(hub):
         app.include_router(routes)
     add_description(app)
+    for add_routes in add:
+        add_routes(app, hub, broadcast)
     scopes_of(app)
     return app
 

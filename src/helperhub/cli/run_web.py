@@ -18,6 +18,7 @@ from helperhub.errors import ConfigurationError, StoreError
 from helperhub.hub import Hub, find_url
 from helperhub.settings.model import WebSettings
 from helperhub.supervise.lifeline import Lifeline
+from helperhub.web.dashboard import add_dashboard
 
 _log = logging.getLogger("helperhub.web")
 
@@ -43,7 +44,7 @@ def run_web(*, env_files: Sequence[Path] | None, host: str | None = None, port: 
     web = loaded.settings.web
     options = _options(web, host, port)
     _check_open(hub, options.host)
-    server = build_server(build_app(hub, host=options.host), options)
+    server = build_server(build_app(hub, host=options.host, add=[add_dashboard]), options)
     with listen(options) as listening:
         address = _address(options, listening.getsockname()[1], web.root_path)
         if lifeline is None:

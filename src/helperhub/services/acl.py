@@ -123,6 +123,8 @@ _KINDS = {
     "notices": ("RW", "R", "RW"),
     "webhooks": ("RW", "R", "RW"),
     "idempotency": ("R", "R", "RW"),
+    "session": ("R", "R", "RW"),
+    "login": ("RW", "R", "RW"),
 }
 _COLUMN = {Role.SCHEDULER: 0, Role.WORKER: 1, Role.WEB: 2}
 #: Kinds of which one key is shared by all; the others have parts behind.

@@ -161,20 +161,36 @@ class ApiKeys:
             raise Unauthenticated(
                 message, hint="'helperhub keys create' makes one; send it as 'Authorization: Bearer'."
             )
+        caller = self._caller(parts[1], content)
+        self._remember(text, caller)
+        return caller
+
+    def principal(self, key_id: str) -> Principal:
+        """Return whose key the one with this id is, for who has shown it before.
+
+        Raises:
+            Unauthenticated: It was revoked, or has expired.
+            StoreError: Redis can't be asked.
+        """
+        content = self.store.read(key_id)
+        if not content:
+            message = f"The key {key_id} was revoked."
+            raise Unauthenticated(message, hint="'helperhub keys create' makes one.")
+        return self._caller(key_id, content)
+
+    def _caller(self, key_id: str, content: dict[str, Any]) -> Principal:
         now_ms = epoch_ms(self.now())
         if content["expires_ms"] and content["expires_ms"] <= now_ms:
-            message = f"The key {parts[1]} expired at {to_rfc3339(from_ms(content['expires_ms']))}."
+            message = f"The key {key_id} expired at {to_rfc3339(from_ms(content['expires_ms']))}."
             raise Unauthenticated(message, hint="'helperhub keys rotate' makes its successor.")
-        self._note_used(parts[1], now_ms)
-        caller = Principal(
-            f"key:{parts[1]}",
+        self._note_used(key_id, now_ms)
+        return Principal(
+            f"key:{key_id}",
             frozenset(Scope(scope) for scope in content["scopes"]),
             frozenset(content["helpers"]),
             frozenset(content["queues"]),
             content["name"],
         )
-        self._remember(text, caller)
-        return caller
 
     def recall(self, text: str) -> Principal | None:
         """Return whose key ``text`` was when this process checked it less than 5 minutes ago; None if it didn't."""

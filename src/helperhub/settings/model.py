@@ -246,6 +246,12 @@ class WebSettings(_Section):
     """How long a request's head, and then its body, may take to arrive (duration)."""
     max_connections: int = Field(default=2000, ge=1)
     """Connections served at once (count); further ones are answered 503."""
+    dashboard: bool = True
+    """Whether the dashboard is served, under /ui/ (true or false)."""
+    session_idle: Span = timedelta(hours=1)
+    """A person's session in the dashboard ends when nothing was asked for so long (duration)."""
+    session_most: Span = timedelta(hours=12)
+    """And at last after so long (duration)."""
     spool: bool = False
     """Whether webhooks and runs are kept on disk in HELPERHUB_DATA_DIR, and answered 202, while Redis is away (true
     or false); else they are answered 503."""

@@ -1,0 +1,81 @@
+"""The dashboard's routes, added to the app that serves the API: one guard stands before both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, RedirectResponse
+
+from helperhub.api.access import COOKIE, PUBLIC, Caller, build_router, needs, of_session
+from helperhub.api.broadcast import Broadcast
+from helperhub.errors import NotFound, StoreError, Unauthenticated
+from helperhub.hub import Hub
+from helperhub.model.access import Scope
+from helperhub.web import errors
+from helperhub.web.live import Changes
+from helperhub.web.pages.now import build_now_page
+from helperhub.web.pages.sign_in import build_sign_in
+from helperhub.web.render import STATIC, Pages
+
+UI = "/ui"
+#: The files change with a release only, and their addresses with them.
+_KEPT = "public, max-age=31536000, immutable"
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+BuildPage = Callable[[Hub, Pages], APIRouter]
+#: Each page by its path below /ui.
+BUILDERS: dict[str, BuildPage] = {
+    "": build_now_page,
+}
+
+
+def add_dashboard(app: FastAPI, hub: Hub, broadcast: Broadcast) -> None:
+    """Add the dashboard to an app, unless HELPERHUB_WEB__DASHBOARD is false."""
+    if not hub.settings.web.dashboard:
+        return
+    pages = Pages(hub.settings.hub, set(BUILDERS))
+    app.include_router(build_sign_in(hub, pages), prefix=UI)
+    for build in BUILDERS.values():
+        app.include_router(build(hub, pages), prefix=UI)
+    app.include_router(_build_rest(hub, broadcast), prefix=UI)
+    errors.install(app, pages)
+
+    @app.get("/", include_in_schema=False, **_public())
+    def to_dashboard(request: Request) -> Response:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}{UI}/", 307)
+
+
+def _build_rest(hub: Hub, broadcast: Broadcast) -> APIRouter:
+    routes = build_router("", "dashboard")
+
+    @routes.get("/static/{path:path}", include_in_schema=False, **_public())
+    def static(path: str) -> Response:
+        file = (STATIC / path).resolve()
+        if not file.is_file() or not file.is_relative_to(STATIC.resolve()) or file.suffix not in _TYPES:
+            message = f"There is no file '{path[:100]}'."
+            raise NotFound(message)
+        return FileResponse(file, media_type=_TYPES[file.suffix], headers={"Cache-Control": _KEPT})
+
+    @routes.get("/events", **of_session(Scope.READ))
+    async def events(request: Request, caller: Caller) -> Response:
+        token = request.cookies.get(COOKIE, "")
+
+        async def is_welcome() -> bool:
+            try:
+                await run_in_threadpool(hub.sessions.find, token)
+            except Unauthenticated:
+                return False
+            except StoreError:  # it is away: nobody's session can have ended either
+                return True
+            return True
+
+        await run_in_threadpool(broadcast.live.now)
+        return Changes(broadcast, caller, is_welcome)
+
+    return routes
+
+
+def _public() -> dict[str, object]:
+    found = needs(PUBLIC)
+    return {"openapi_extra": found["openapi_extra"]}

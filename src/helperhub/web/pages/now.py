@@ -1,0 +1,104 @@
+"""The first page: whether all is well, what runs, what comes next, what failed and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+
+from helperhub.api.access import Caller, build_router, of_session
+from helperhub.errors import ArchiveError, NotFound
+from helperhub.hub import Hub
+from helperhub.model.access import Principal, Scope
+from helperhub.model.execution import Execution, Status
+from helperhub.model.instant import parse_instant
+from helperhub.services.execution_filter import ExecutionFilter
+from helperhub.services.execution_pages import find_page
+from helperhub.services.statistics import Wish
+from helperhub.web.render import Pages
+
+T = TypeVar("T")
+_SHOWN = 12
+_LATELY = timedelta(hours=1)
+_CHART = timedelta(hours=24)
+
+
+def build_now_page(hub: Hub, pages: Pages) -> APIRouter:
+    """Return the routes of the first page."""
+    routes = build_router("", "dashboard")
+
+    @routes.get("/", **of_session(Scope.READ))
+    def now(request: Request, caller: Caller) -> Response:
+        return pages.page(request, "now.html", title="Now", **look(hub, caller))
+
+    @routes.get("/now/chart", **of_session(Scope.READ))
+    def chart(request: Request, caller: Caller) -> Response:
+        # Sums are of the whole hub: who sees a part of it has no chart.
+        series = None if caller.is_narrowed else _series(hub)
+        return pages.part(request, "now_chart.html", series=series)
+
+    return routes
+
+
+def look(hub: Hub, caller: Principal) -> dict[str, Any]:
+    """Return what the page shows.
+
+    Raises:
+        StoreError: Redis is away.
+    """
+    status = hub.overview.status()
+    at = parse_instant(status["at"])
+    sees = lambda one: caller.sees(one.helper, one.queue)  # noqa: E731
+    running = [one for one in hub.overview.running() if sees(one)]
+    waiting = hub.overview.waiting(sees, limit=_SHOWN)
+    upcoming = [one for one in hub.plan.upcoming(limit=_SHOWN * 4) if sees(one)][:_SHOWN]
+    failed = find_page(
+        hub.executions,
+        ExecutionFilter(statuses=frozenset({Status.ERROR, Status.EXPIRED}), since=at - _LATELY),
+        limit=_SHOWN,
+        sees=caller.sees,
+    )
+    return {
+        "status": status,
+        "at": at,
+        "running": [one.to_document() for one in running[:_SHOWN]],
+        "running_count": len(running),
+        "waiting": [one.to_document() for one in waiting],
+        "upcoming": [one.to_document() for one in upcoming],
+        "failed": [_with_cause(one) for one in failed.executions],
+        "state": _state_of(status, running),
+    }
+
+
+def _with_cause(one: Execution) -> dict[str, Any]:
+    document = one.to_document()
+    error = document["error"]
+    document["cause"] = f"{error['type']}: {error['message']}" if error else document["reason"]
+    return document
+
+
+def _state_of(status: dict[str, Any], running: list[Execution]) -> str:
+    """Return one word: ``down``, ``degraded``, ``busy`` or ``idle``."""
+    if not status["workers"]["processes"] and not status["schedulers"]["at_work"]:
+        return "down"
+    if status["problems"] or status["alerts"]["firing"]:
+        return "degraded"
+    return "busy" if running or status["queues"]["waiting"] else "idle"
+
+
+def _series(hub: Hub) -> dict[str, Any] | None:
+    """Return executions by hour of the last day; None where there is no archive to ask."""
+    return _or_none(lambda: hub.statistics.series(Wish(since=_ago(hub)), by="hour", times=True))
+
+
+def _ago(hub: Hub) -> datetime:
+    return parse_instant(hub.overview.status()["at"]) - _CHART
+
+
+def _or_none(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except (ArchiveError, NotFound):
+        return None
