@@ -20,6 +20,7 @@ from helperhub.model.access import Scope
 from helperhub.services.api_keys import KeyWish
 from helperhub.testing import find_strays
 from helperhub.testing.running import build_hub, scheduling, working
+from helperhub.web.dashboard import add_dashboard
 
 SOON = timedelta(seconds=10)
 
@@ -77,7 +78,7 @@ def serving(hub: Hub, *, root_path: str = "") -> Iterator[str]:
     """Yield the URL at which ``hub`` is served for the length of the block."""
     web = hub.settings.web
     options = ServerOptions("127.0.0.1", 0, web.patience.total_seconds(), web.max_connections, root_path)
-    server = build_server(build_app(hub), options)
+    server = build_server(build_app(hub, add=[add_dashboard]), options)
     with listen(options) as listening:
         port = listening.getsockname()[1]
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
