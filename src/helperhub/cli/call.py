@@ -65,7 +65,7 @@ class Call:
             url = _NO_REDIS
         hub = Hub(loaded, url)
         click.get_current_context().call_on_close(lambda: _close(hub))
-        act_as(Principal(f"person:{_user()}@{socket.gethostname()}", frozenset(Scope)))
+        act_as(Principal(whoami(), frozenset(Scope)))
         return hub
 
 
@@ -73,6 +73,11 @@ def current_call() -> Call:
     """Return the call that runs."""
     found: Call = click.get_current_context().ensure_object(Call)
     return found
+
+
+def whoami() -> str:
+    """Return who calls, as the audit names him: ``person:<user>@<host>``."""
+    return f"person:{_user()}@{socket.gethostname()}"
 
 
 def _user() -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from helperhub.api.shield import LOOPBACK_NAMES
+from helperhub.cli.call import whoami
 from helperhub.cli.demo import Demo, open_demo
 from helperhub.cli.environment import child_environment, load, open_log, stop_signals
 from helperhub.cli.fleet import Fleet
@@ -125,11 +127,30 @@ class _Run:
             events = self.fleet.look()
             if any(_is_bad(event) for event in events):
                 return 78
-            _tell_of_web(events)
+            self._tell_of_web(events)
             if time.monotonic() - looked_at >= _LOOK_AT_OUTCOMES_S:
                 looked_at = time.monotonic()
                 self._tell_outcomes()
         return 0
+
+    def _tell_of_web(self, events: Sequence[ChildEvent]) -> None:
+        for event in events:
+            if isinstance(event, ChildReady) and event.name == _WEB:
+                address = str(event.message.get("address"))
+                _say(f"HTTP at {address}, described at {address}/docs; 'helperhub keys create' makes a key.")
+                self._tell_of_dashboard(address)
+
+    def _tell_of_dashboard(self, address: str) -> None:
+        """Show whoever sits at this machine the way into the dashboard; who comes from outside needs a key."""
+        web = self.hub.settings.web
+        if not web.dashboard or web.host not in LOOPBACK_NAMES:
+            return
+        try:
+            token = self.hub.sessions.make_link(whoami())
+        except HelperHubError as error:
+            sys.stderr.write(f"helperhub: {error}\n")
+            return
+        _say(f"Dashboard: {address}/ui/link/{token} signs in once, within 10 minutes.")
 
     def _tell_outcomes(self) -> None:
         try:
@@ -155,13 +176,6 @@ def _server(loaded: LoadedSettings) -> Iterator[str]:
 
 def _is_bad(event: ChildEvent) -> bool:
     return isinstance(event, ChildExited) and event.then is AfterExit.BAD_CONFIGURATION and event.name not in _SPARED
-
-
-def _tell_of_web(events: Sequence[ChildEvent]) -> None:
-    for event in events:
-        if isinstance(event, ChildReady) and event.name == _WEB:
-            address = event.message.get("address")
-            _say(f"HTTP at {address}, described at {address}/docs; 'helperhub keys create' makes a key.")
 
 
 def _say(text: str) -> None:
