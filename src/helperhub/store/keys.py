@@ -72,7 +72,7 @@ of a shard live on one node and one script may touch any of them.
 | P:alertrules     | hash   | rule, or rule and subject, to the threshold that people set | till reset |
 | P:notices        | hash   | id of a notification to it, signed JSON               | till enqueued or sent |
 | P:webhooks       | hash   | id of a webhook to what it starts and digests, JSON   | till deleted |
-| P:session:<digest> | string | whose session it is in front of the dashboard, JSON  | idle: 1 h unless set; at most 12 h |
+| P:session:<digest> | string | whose session in the dashboard it is, JSON             | 1 h after the last use |
 | P:login:<digest> | string | whom a link signs in, JSON                             | 10 min, or till used |
 | P:idempotency:<digest> | string | what a request under an Idempotency-Key came to | 24 h; under way: 1 min |
 

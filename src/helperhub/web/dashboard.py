@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -76,6 +77,6 @@ def _build_rest(hub: Hub, broadcast: Broadcast) -> APIRouter:
     return routes
 
 
-def _public() -> dict[str, object]:
+def _public() -> dict[str, Any]:
     found = needs(PUBLIC)
     return {"openapi_extra": found["openapi_extra"]}

@@ -1,4 +1,4 @@
-"""Tells a page that something has ended, so that it asks for what it shows: at most twice a second, however much ends."""
+"""Tells a page that something has ended, at most twice a second, so that it asks for what it shows."""
 
 from __future__ import annotations
 
