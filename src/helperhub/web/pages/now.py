@@ -50,7 +50,10 @@ def look(hub: Hub, caller: Principal) -> dict[str, Any]:
     """
     status = hub.overview.status()
     at = parse_instant(status["at"])
-    sees = lambda one: caller.sees(one.helper, one.queue)  # noqa: E731
+
+    def sees(one: Execution) -> bool:
+        return caller.sees(one.helper, one.queue)
+
     running = [one for one in hub.overview.running() if sees(one)]
     waiting = hub.overview.waiting(sees, limit=_SHOWN)
     upcoming = [one for one in hub.plan.upcoming(limit=_SHOWN * 4) if sees(one)][:_SHOWN]
