@@ -27,7 +27,7 @@ class Sessions:
             StoreError: Redis is away, or refuses.
         """
         with store_errors():
-            self.client.set(self._key("session", token), orjson.dumps(dict(content)), px=max(1, ttl_ms))
+            self.client.set(self.keys.at("session", _digest(token)), orjson.dumps(dict(content)), px=max(1, ttl_ms))
 
     def get(self, token: str) -> dict[str, Any] | None:
         """Return a session, or None.
@@ -36,7 +36,7 @@ class Sessions:
             StoreError: Redis is away, or refuses.
         """
         with store_errors():
-            return _read(self.client.get(self._key("session", token)))
+            return _read(self.client.get(self.keys.at("session", _digest(token))))
 
     def drop(self, token: str) -> None:
         """Forget a session.
@@ -45,7 +45,7 @@ class Sessions:
             StoreError: Redis is away, or refuses.
         """
         with store_errors():
-            self.client.delete(self._key("session", token))
+            self.client.delete(self.keys.at("session", _digest(token)))
 
     def put_link(self, token: str, content: Mapping[str, Any], *, ttl_ms: int) -> None:
         """Keep a link that signs in, for so long.
@@ -54,7 +54,7 @@ class Sessions:
             StoreError: Redis is away, or refuses.
         """
         with store_errors():
-            self.client.set(self._key("login", token), orjson.dumps(dict(content)), px=ttl_ms)
+            self.client.set(self.keys.at("login", _digest(token)), orjson.dumps(dict(content)), px=ttl_ms)
 
     def take_link(self, token: str) -> dict[str, Any] | None:
         """Return what a link stands for, and forget it; None if it was taken before, or never was.
@@ -62,7 +62,7 @@ class Sessions:
         Raises:
             StoreError: Redis is away, or refuses.
         """
-        key = self._key("login", token)
+        key = self.keys.at("login", _digest(token))
         with store_errors():
             pipeline = self.client.pipeline(transaction=True)
             pipeline.get(key)
@@ -70,8 +70,9 @@ class Sessions:
             raw, taken = pipeline.execute()
         return _read(raw) if taken else None
 
-    def _key(self, kind: str, token: str) -> str:
-        return self.keys.at(kind, hashlib.sha256(token.encode()).hexdigest()[:40])
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:40]
 
 
 def _read(raw: Any) -> dict[str, Any] | None:
