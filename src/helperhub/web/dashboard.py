@@ -17,7 +17,9 @@ from helperhub.model.access import Scope
 from helperhub.web import errors
 from helperhub.web.live import Changes
 from helperhub.web.pages.now import build_now_page
+from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.sign_in import build_sign_in
+from helperhub.web.pages.workers import build_workers_page
 from helperhub.web.render import STATIC, Pages
 
 UI = "/ui"
@@ -28,6 +30,8 @@ BuildPage = Callable[[Hub, Pages], APIRouter]
 #: Each page by its path below /ui.
 BUILDERS: dict[str, BuildPage] = {
     "": build_now_page,
+    "queues": build_queues_page,
+    "workers": build_workers_page,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
@@ -35,9 +36,13 @@ def install(app: FastAPI, pages: Pages) -> None:
         assert isinstance(error, HelperHubError)  # noqa: S101 - for the type only: Starlette looks it up by class
         if isinstance(error, SignInNeeded):
             return _to_sign_in(request)
-        return pages.page(
+        answer = pages.page(
             request, "error.html", code=status_of(error), title="Not possible", message=error.message, hint=error.hint
         )
+        if request.headers.get("hx-request") == "true":
+            # htmx puts no error into the page: it is told beside it.
+            answer.headers["HX-Trigger"] = json.dumps({"notice": f"{error.message} {error.hint}".strip()[:1000]})
+        return answer
 
     def on_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 422

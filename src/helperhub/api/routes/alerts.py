@@ -88,7 +88,7 @@ def build_alert_routes(hub: Hub) -> APIRouter:
     ) -> Response:
         """Those that the key may see, newest first: of its helpers and queues, or all."""
         after = read_name_cursor(cursor, "after")
-        found = [one for one in hub.alerts.all(resolved=resolved) if _sees(hub, caller, one["subject"])]
+        found = [one for one in hub.alerts.all(resolved=resolved) if sees_alert(hub, caller, one["subject"])]
         if after:
             found = [one for one in found if one["id"] < after]
         page = found[:limit]
@@ -109,7 +109,7 @@ def build_alert_routes(hub: Hub) -> APIRouter:
     @routes.get("/{id}", summary="Show an alert", response_model=AlertDocument, **needs(Scope.READ, errors=(404,)))
     def show(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
         """One alert."""
-        return as_json(_check_sees(hub, caller, id))
+        return as_json(check_alert(hub, caller, id))
 
     @routes.post(
         "/{id}/acknowledge",
@@ -123,7 +123,7 @@ def build_alert_routes(hub: Hub) -> APIRouter:
         body: Annotated[AcknowledgeBody, Body()] = AcknowledgeBody(),  # noqa: B008 - a frozen default
     ) -> Response:
         """Nobody is reminded of it any more, and it isn't escalated. Doing it twice leaves the first name."""
-        _check_sees(hub, caller, id)
+        check_alert(hub, caller, id)
         return as_json(hub.alerts.acknowledge(id, note=body.note))
 
     return routes
@@ -161,7 +161,7 @@ def build_alert_rule_routes(hub: Hub) -> APIRouter:
     return routes
 
 
-def _sees(hub: Hub, caller: Principal, subject: str) -> bool:
+def sees_alert(hub: Hub, caller: Principal, subject: str) -> bool:
     """Return whether an alert about ``subject`` is the caller's to know of; what is of the hub isn't of a part."""
     if not caller.is_narrowed:
         return True
@@ -171,8 +171,13 @@ def _sees(hub: Hub, caller: Principal, subject: str) -> bool:
     return kind == "queue" and not caller.helpers and name in caller.queues
 
 
-def _check_sees(hub: Hub, caller: Principal, alert_id: str) -> dict[str, Any]:
+def check_alert(hub: Hub, caller: Principal, alert_id: str) -> dict[str, Any]:
+    """Return an alert as a document.
+
+    Raises:
+        NotFound: There is none, or the caller may not know of it.
+    """
     document = hub.alerts.show(alert_id)
-    if not _sees(hub, caller, document["subject"]):
+    if not sees_alert(hub, caller, document["subject"]):
         raise unknown_alert(alert_id)
     return document

@@ -56,13 +56,18 @@ def build_callback_routes(hub: Hub) -> APIRouter:
         id: Annotated[str, Path(max_length=320, examples=["callback:0q2v8d3n4h5j6k7m8n9p0q"])],  # noqa: A002 - the path's word
     ) -> Response:
         """Send the same document under the same `webhook-id` again, whether it was taken before or given up."""
-        _check_sees(hub, caller, id)
+        check_callback(hub, caller, id)
         return as_json({"id": hub.callbacks.replay(id), "replay_of": id}, 202)
 
     return routes
 
 
-def _check_sees(hub: Hub, caller: Principal, callback_id: str) -> None:
+def check_callback(hub: Hub, caller: Principal, callback_id: str) -> None:
+    """Refuse a callback that there isn't, or that the caller may not know of.
+
+    Raises:
+        NotFound: It is one of these.
+    """
     found = hub.callbacks.get(callback_id)
     if not caller.sees(found["helper"], found["queue"]):
         message = f"Nothing is known of execution '{callback_id}'."

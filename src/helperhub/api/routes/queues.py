@@ -32,19 +32,19 @@ def build_queue_routes(hub: Hub) -> APIRouter:
     @routes.get("", summary="List queues", response_model=QueueList, **needs(Scope.READ))
     def list_queues(caller: Caller) -> Response:
         """Every queue ever used: depths, counters, mean times, whether it is paused."""
-        found = [stats.to_document() for stats in hub.queues.all() if _sees(caller, stats.name)]
+        found = [stats.to_document() for stats in hub.queues.all() if sees_queue(caller, stats.name)]
         return as_json({"queues": found})
 
     @routes.get("/{name}", summary="Show a queue", response_model=QueueDocument, **needs(Scope.READ, errors=(404,)))
     def show(caller: Caller, name: Name) -> Response:
         """One queue: depths, counters, mean times, whether it is paused."""
-        _check(hub, caller, name)
+        check_queue(hub, caller, name)
         return as_json(next(stats for stats in hub.queues.all() if stats.name == name).to_document())
 
     @routes.post("/{name}/pause", summary="Pause", response_model=PausedDocument, **needs(Scope.MANAGE, errors=(404,)))
     def pause(caller: Caller, name: Name) -> Response:
         """Claim nothing more from it; what runs goes on."""
-        _check(hub, caller, name)
+        check_queue(hub, caller, name)
         hub.queues.pause(name)
         return as_json({"name": name, "paused": True})
 
@@ -53,14 +53,14 @@ def build_queue_routes(hub: Hub) -> APIRouter:
     )
     def resume(caller: Caller, name: Name) -> Response:
         """Claim from it again."""
-        _check(hub, caller, name)
+        check_queue(hub, caller, name)
         hub.queues.resume(name)
         return as_json({"name": name, "paused": False})
 
     @routes.post("/{name}/purge", summary="Purge", response_model=PurgedDocument, **needs(Scope.MANAGE, errors=(404,)))
     def purge(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - a frozen default
         """Cancel all that waits in it, never its dead letters; the answer says how many."""
-        _check(hub, caller, name)
+        check_queue(hub, caller, name)
         return as_json({"name": name, "cancelled": hub.queues.purge(name, reason=body.reason)})
 
     return routes
@@ -100,13 +100,18 @@ def build_worker_routes(hub: Hub) -> APIRouter:
     return routes
 
 
-def _sees(caller: Principal, queue: str) -> bool:
-    # Figures of a queue are those of all its helpers.
+def sees_queue(caller: Principal, queue: str) -> bool:
+    """Return whether a queue is the caller's to know of: its figures are those of all its helpers."""
     return not caller.helpers and (not caller.queues or queue in caller.queues)
 
 
-def _check(hub: Hub, caller: Principal, queue: str) -> None:
-    names = [name for name in hub.queues.store.names() if _sees(caller, name)]
+def check_queue(hub: Hub, caller: Principal, queue: str) -> None:
+    """Refuse a queue that there isn't, or that the caller may not know of.
+
+    Raises:
+        NotFound: It is one of these.
+    """
+    names = [name for name in hub.queues.store.names() if sees_queue(caller, name)]
     if queue not in names:
         message = f"No queue is named '{queue}'."
         raise NotFound(message, hint=f"There are: {', '.join(names) or 'none yet'}.")

@@ -62,7 +62,7 @@ def build_webhook_routes(hub: Hub) -> APIRouter:
     @routes.get("", summary="List webhooks", response_model=WebhookList, **needs(_READ))
     def list_webhooks(caller: Caller) -> Response:
         """Those of the helpers that the key may see, never a token or secret."""
-        return as_json({"webhooks": [one for one in hub.webhooks.all() if _sees(hub, caller, one["helper"])]})
+        return as_json({"webhooks": [one for one in hub.webhooks.all() if sees_webhook(hub, caller, one["helper"])]})
 
     @routes.post(
         "",
@@ -73,7 +73,7 @@ def build_webhook_routes(hub: Hub) -> APIRouter:
     )
     def create(caller: Caller, body: Annotated[WebhookBody, Body()]) -> Response:
         """The answer has its token, and its secret if messages are to be signed; nobody can see them again."""
-        if not _sees(hub, caller, body.helper):
+        if not sees_webhook(hub, caller, body.helper):
             message = f"No helper is named '{body.helper}', or it isn't one of this key's."
             raise NotFound(message)
         wish = WebhookWish(body.helper, body.name, signed=body.signed, max_body=body.max_body)
@@ -83,18 +83,18 @@ def build_webhook_routes(hub: Hub) -> APIRouter:
     @routes.get("/{id}", summary="Show a webhook", response_model=WebhookDocument, **needs(_READ, errors=(404,)))
     def show(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
         """One webhook."""
-        return as_json(_check_sees(hub, caller, id))
+        return as_json(check_webhook(hub, caller, id))
 
     @routes.post("/{id}/enable", summary="Enable", response_model=WebhookDocument, **needs(_MANAGE, errors=(404,)))
     def enable(caller: Caller, id: Id, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: A002, B008 - DESIGN's word; a frozen default
         """Let it take messages again."""
-        _check_sees(hub, caller, id)
+        check_webhook(hub, caller, id)
         return as_json(hub.webhooks.switch(id, enabled=True, reason=body.reason))
 
     @routes.post("/{id}/disable", summary="Disable", response_model=WebhookDocument, **needs(_MANAGE, errors=(404,)))
     def disable(caller: Caller, id: Id, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: A002, B008 - as above
         """Refuse its messages with 400."""
-        _check_sees(hub, caller, id)
+        check_webhook(hub, caller, id)
         return as_json(hub.webhooks.switch(id, enabled=False, reason=body.reason))
 
     @routes.post(
@@ -106,7 +106,7 @@ def build_webhook_routes(hub: Hub) -> APIRouter:
     )
     def rotate(caller: Caller, id: Id, body: Annotated[OverlapBody, Body()] = OverlapBody()) -> Response:  # noqa: A002, B008 - as above
         """Make a new token; the old one goes on for a while."""
-        _check_sees(hub, caller, id)
+        check_webhook(hub, caller, id)
         overlap = read_duration(body.overlap, "overlap")
         token, document = hub.webhooks.rotate_token(id, overlap=DEFAULT_OVERLAP if overlap is None else overlap)
         return as_json({"token": token, "path": f"/webhook/{token}", **document}, 201)
@@ -120,7 +120,7 @@ def build_webhook_routes(hub: Hub) -> APIRouter:
     )
     def rotate_secret(caller: Caller, id: Id, body: Annotated[OverlapBody, Body()] = OverlapBody()) -> Response:  # noqa: A002, B008 - as above
         """Make a new secret; the old one goes on for a while. From now on it takes signed messages only."""
-        _check_sees(hub, caller, id)
+        check_webhook(hub, caller, id)
         overlap = read_duration(body.overlap, "overlap")
         secret, document = hub.webhooks.rotate_secret(id, overlap=DEFAULT_OVERLAP if overlap is None else overlap)
         return as_json({"secret": secret, **document}, 201)
@@ -130,20 +130,25 @@ def build_webhook_routes(hub: Hub) -> APIRouter:
     )
     def delete(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
         """Its next message is refused with 404."""
-        _check_sees(hub, caller, id)
+        check_webhook(hub, caller, id)
         hub.webhooks.delete(id)
         return as_json({"id": id, "deleted": True})
 
     return routes
 
 
-def _sees(hub: Hub, caller: Principal, helper: str) -> bool:
+def sees_webhook(hub: Hub, caller: Principal, helper: str) -> bool:
     """Return whether a webhook of ``helper`` is the caller's to know of; one whose helper has gone is of no queue."""
     return not caller.is_narrowed or caller.sees(helper, hub.profiles.queue_of(helper) or "")
 
 
-def _check_sees(hub: Hub, caller: Principal, webhook_id: str) -> dict[str, object]:
+def check_webhook(hub: Hub, caller: Principal, webhook_id: str) -> dict[str, object]:
+    """Return a webhook as a document.
+
+    Raises:
+        NotFound: There is none, or the caller may not know of it.
+    """
     document = hub.webhooks.show(webhook_id)
-    if not _sees(hub, caller, str(document["helper"])):
+    if not sees_webhook(hub, caller, str(document["helper"])):
         raise unknown_webhook(webhook_id)
     return document

@@ -69,6 +69,31 @@
     }
   };
 
+  // -- questions: what the server puts into #ask is shown, and forgotten when it is closed: it may hold a secret
+  const notice = (text) => {
+    const shown = document.getElementById("notice");
+    shown.textContent = text;
+    clearTimeout(notice.timer);
+    notice.timer = setTimeout(() => { shown.textContent = ""; }, 8000);
+  };
+  const onAsk = (ask) => {
+    if (ask.firstElementChild && !ask.open) ask.showModal();
+    else if (!ask.firstElementChild && ask.open) ask.close();
+    ask.querySelector("[autofocus]")?.focus();
+  };
+  const onClick = (event) => {
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+    const copied = event.target.closest("[data-copy]");
+    if (!copied) return;
+    const field = document.getElementById(copied.dataset.copy);
+    field.select();
+    navigator.clipboard?.writeText(field.value).then(() => notice("Copied."), () => notice("Press Ctrl+C to copy."));
+  };
+  document.addEventListener("notice", (event) => notice(event.detail.value));
+  document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "ask") onAsk(event.detail.target); });
+  document.addEventListener("close", (event) => { if (event.target.id === "ask") event.target.replaceChildren(); }, true);
+  document.addEventListener("click", onClick);
+
   // -- live or not
   const stale = (is) => { const shown = document.getElementById("stale"); if (shown) shown.hidden = !is; };
   document.addEventListener("htmx:sseError", () => stale(true));

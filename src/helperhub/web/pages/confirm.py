@@ -1,0 +1,120 @@
+"""Asking before something is done: how much of what it is, and for the key once more where that is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request, Response
+
+from helperhub.errors import HelperHubError, Unauthenticated
+from helperhub.hub import Hub
+from helperhub.web.render import Pages
+
+#: The field in which the key is shown once more.
+KEY_FIELD = "confirm_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a question.
+
+    Args:
+        name: In the form.
+        label: For people.
+        value: What is in it at first.
+        hint: What can be written there.
+        kind: ``text``, ``area``, ``checkbox``, or ``select``.
+        choices: Of a ``select``: value and words.
+        required: Whether it must have something.
+    """
+
+    name: str
+    label: str
+    value: str = ""
+    hint: str = ""
+    kind: str = "text"
+    choices: tuple[tuple[str, str], ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked before something is done; shown in the dialog ``#ask``.
+
+    Args:
+        title: What is to be done.
+        text: How much of what it is, and whether it can be undone.
+        action: Where the answer goes, below ``/ui/``.
+        button: What the button says: the deed itself.
+        values: Sent along.
+        fields: Asked.
+        danger: Whether something is lost by it.
+        key: Whether the person must have shown his key lately, and is asked for it if he hasn't.
+    """
+
+    title: str
+    text: str
+    action: str
+    button: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[Field, ...] = ()
+    danger: bool = False
+    key: bool = False
+
+
+def ask(
+    pages: Pages, request: Request, question: Question, *, problem: str = "", filled: Mapping[str, str] | None = None
+) -> Response:
+    """Return the question as the content of ``#ask``.
+
+    Args:
+        pages: Makes it.
+        request: Answered.
+        question: Asked.
+        problem: What was wrong with the answer before.
+        filled: What that answer had in its fields.
+    """
+    needs_key = question.key and not request.state.session.confirmed
+    shown = {"question": question, "problem": problem, "needs_key": needs_key, "filled": filled or {}}
+    return pages.part(request, "ask.html", key_field=KEY_FIELD, **shown)
+
+
+def check_confirmed(hub: Hub, request: Request, form: Mapping[str, str]) -> None:
+    """Let those pass who have shown their key lately, or show it with this form.
+
+    Raises:
+        Unauthenticated: It isn't the session's key, or none is shown.
+        StoreError: Redis can't be asked.
+    """
+    session = request.state.session
+    if session.confirmed:
+        return
+    key = form.get(KEY_FIELD, "")[:200].strip()
+    if not key:
+        message = "This needs your key once more."
+        raise Unauthenticated(message, hint="Show the key that you signed in with.")
+    hub.sessions.confirm(session, key)
+
+
+def problem_of(error: HelperHubError) -> str:
+    """Return an error as a question shows it."""
+    return f"{error.message} {error.hint}".strip()
+
+
+def done(text: str, answer: Response | None = None) -> Response:
+    """Return the answer to a deed: says so, has the lists ask again, and closes the question.
+
+    Args:
+        text: What was done, for people.
+        answer: What is shown in the dialog instead of closing it.
+    """
+    found = Response(status_code=200, media_type="text/html") if answer is None else answer
+    told: dict[str, Any] = {"notice": text, "changed": ""}
+    found.headers["HX-Trigger"] = json.dumps(told)
+    return found
+
+
+__all__ = ["KEY_FIELD", "Field", "Question", "ask", "check_confirmed", "done", "problem_of"]

@@ -1,0 +1,119 @@
+"""Queues: what waits, pausing, resuming and purging, each by whom it may be done, and on record."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.integration.api.conftest import Api, Serve
+from tests.integration.web.conftest import Browser, Open
+
+from helperhub.model.access import Scope
+from helperhub.services.audit import AuditFilter
+from helperhub.web.pages.confirm import KEY_FIELD
+
+
+def _acts(api: Api, action: str) -> list[str]:
+    return [entry["target"] for entry in api.hub.audit.find(AuditFilter(action=action), limit=10)]
+
+
+def _forget_confirmation(api: Api, browser: Browser) -> None:
+    """Let it be long ago that the key was shown."""
+    store, token = api.hub.sessions.store, browser.http.cookies["hh_session"]
+    content = store.get(token)
+    assert content is not None
+    store.put(token, {**content, "confirmed_ms": 0}, ttl_ms=600_000)
+
+
+def test_queue_is_paused_and_resumed_and_both_are_on_record(api: Api, browser: Browser) -> None:
+    api.hub.enqueue("echo")
+
+    paused = browser.do("queues/pause", {"name": "default"})
+
+    assert "Queue default is paused" in paused.headers["hx-trigger"]
+    assert api.hub.queues.all()[0].paused
+    assert "Resume" in browser.see("queues").text
+    assert browser.do("queues/resume", {"name": "default"}).status_code == 200
+    assert not api.hub.queues.all()[0].paused
+    assert (_acts(api, "queue.pause"), _acts(api, "queue.resume")) == (["default"], ["default"])
+
+
+def test_purge_says_how_many_and_cancels_them(api: Api, browser: Browser) -> None:
+    for _ in range(3):
+        api.hub.enqueue("echo", delay=timedelta(hours=1))
+
+    asked = browser.see("queues/purge", params={"name": "default"})
+    answer = browser.do("queues/purge", {"name": "default", "reason": "a mistake"})
+
+    assert "Cancel 3 executions" in asked.text
+    assert "3 executions of queue default were cancelled." in answer.headers["hx-trigger"]
+    assert sum((one.ready + one.delayed) for one in api.hub.queues.all()) == 0
+    entry = api.hub.audit.find(AuditFilter(action="queue.purge"), limit=1)[0]
+    assert (entry["reason"], entry["after"]) == ("a mistake", {"cancelled": 3})
+
+
+def test_purge_asks_for_the_key_once_more_when_it_was_shown_long_ago(api: Api) -> None:
+    key = api.key(Scope.MANAGE)
+    browser = Browser(api, key)
+    api.hub.enqueue("echo", delay=timedelta(hours=1))
+    _forget_confirmation(api, browser)
+
+    unasked = browser.do("queues/purge", {"name": "default"})
+    wrong = browser.do("queues/purge", {"name": "default", KEY_FIELD: api.key(Scope.ADMIN)})
+    assert _acts(api, "queue.purge") == []
+    right = browser.do("queues/purge", {"name": "default", KEY_FIELD: key})
+
+    assert "This needs your key once more." in unasked.text
+    assert KEY_FIELD in unasked.text
+    # What the answer before had in its fields comes back, but never a key.
+    assert "That isn&#39;t the key" in wrong.text
+    assert "hh_" not in wrong.text
+    assert "1 executions of queue default were cancelled." in right.headers["hx-trigger"]
+
+
+def test_reader_is_offered_nothing_and_may_nothing(api: Api, open_browser: Open) -> None:
+    api.hub.enqueue("echo")
+    reader = open_browser(Scope.READ)
+
+    page = reader.see("queues").text
+
+    assert "default" in page
+    assert "Purge" not in page
+    assert [reader.do(f"queues/{deed}", {"name": "default"}).status_code for deed in ("pause", "purge")] == [403, 403]
+    assert not api.hub.queues.all()[0].paused
+
+
+def test_narrowed_key_sees_its_queue_only(api: Api, open_browser: Open) -> None:
+    api.hub.enqueue("echo")
+    other = open_browser(Scope.MANAGE, queues=["reports"])
+
+    assert "default" not in other.see("queues").text.split("<main", 1)[1].split("No queue has been used")[0]
+    assert other.do("queues/pause", {"name": "default"}).status_code == 404
+
+
+def test_change_without_the_page_s_token_is_refused(api: Api, browser: Browser) -> None:
+    api.hub.enqueue("echo")
+
+    assert browser.http.post("/ui/queues/pause", data={"name": "default"}).status_code == 403
+
+
+def test_worker_process_is_shown_paused_and_resumed(serve: Serve) -> None:
+    api = serve(worker=True)
+    browser = Browser(api, api.key(Scope.ADMIN))
+    worker = api.hub.workers.all()[0]["id"]
+
+    page = browser.see("workers").text
+    browser.do("workers/pause", {"id": worker})
+
+    assert worker in page
+    assert api.hub.workers.all()[0]["status"] == "suspended"
+    assert _acts(api, "worker.pause") == [worker]
+    browser.do("workers/resume", {"id": worker})
+    assert api.hub.workers.all()[0]["status"] != "suspended"
+
+
+def test_workers_are_of_the_whole_hub(open_browser: Open) -> None:
+    assert open_browser(Scope.READ, helpers=["echo"]).see("workers").status_code == 403
+
+
+def test_page_of_workers_teaches_how_to_start_one(browser: Browser) -> None:
+    assert "helperhub worker" in browser.see("workers").text
