@@ -16,6 +16,8 @@ from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.web import errors
 from helperhub.web.live import Changes
+from helperhub.web.pages.alerts import build_alerts_page
+from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.now import build_now_page
 from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.sign_in import build_sign_in
@@ -32,6 +34,8 @@ BUILDERS: dict[str, BuildPage] = {
     "": build_now_page,
     "queues": build_queues_page,
     "workers": build_workers_page,
+    "alerts": build_alerts_page,
+    "keys": build_keys_page,
 }
 
 

@@ -16,7 +16,7 @@ def _acts(api: Api, action: str) -> list[str]:
     return [entry["target"] for entry in api.hub.audit.find(AuditFilter(action=action), limit=10)]
 
 
-def _forget_confirmation(api: Api, browser: Browser) -> None:
+def forget_confirmation(api: Api, browser: Browser) -> None:
     """Let it be long ago that the key was shown."""
     store, token = api.hub.sessions.store, browser.http.cookies["hh_session"]
     content = store.get(token)
@@ -55,7 +55,7 @@ def test_purge_asks_for_the_key_once_more_when_it_was_shown_long_ago(api: Api) -
     key = api.key(Scope.MANAGE)
     browser = Browser(api, key)
     api.hub.enqueue("echo", delay=timedelta(hours=1))
-    _forget_confirmation(api, browser)
+    forget_confirmation(api, browser)
 
     unasked = browser.do("queues/purge", {"name": "default"})
     wrong = browser.do("queues/purge", {"name": "default", KEY_FIELD: api.key(Scope.ADMIN)})

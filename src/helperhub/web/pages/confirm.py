@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import Request, Response
 
-from helperhub.errors import HelperHubError, Unauthenticated
+from helperhub.errors import HelperHubError, StoreError, Unauthenticated
 from helperhub.hub import Hub
 from helperhub.web.render import Pages
 
@@ -97,6 +97,38 @@ def check_confirmed(hub: Hub, request: Request, form: Mapping[str, str]) -> None
         message = "This needs your key once more."
         raise Unauthenticated(message, hint="Show the key that you signed in with.")
     hub.sessions.confirm(session, key)
+    request.state.session = replace(session, confirmed=True)
+
+
+def act(
+    hub: Hub,
+    pages: Pages,
+    request: Request,
+    form: Mapping[str, str],
+    question: Question,
+    deed: Callable[[], Response],
+) -> Response:
+    """Do what was asked about, or ask once more, saying what is wrong with the answer.
+
+    Args:
+        hub: Knows the session.
+        pages: Makes the question.
+        request: Answered.
+        form: The answer.
+        question: What was asked.
+        deed: Does it.
+
+    Raises:
+        StoreError: Redis is away.
+    """
+    try:
+        if question.key:
+            check_confirmed(hub, request, form)
+        return deed()
+    except StoreError:
+        raise
+    except HelperHubError as error:
+        return ask(pages, request, question, problem=problem_of(error), filled=form)
 
 
 def problem_of(error: HelperHubError) -> str:
@@ -117,4 +149,4 @@ def done(text: str, answer: Response | None = None) -> Response:
     return found
 
 
-__all__ = ["KEY_FIELD", "Field", "Question", "ask", "check_confirmed", "done", "problem_of"]
+__all__ = ["KEY_FIELD", "Field", "Question", "act", "ask", "check_confirmed", "done", "problem_of"]

@@ -8,11 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from helperhub.api.access import Caller, build_router, of_session
 from helperhub.api.routes.queues import check_queue, sees_queue
-from helperhub.errors import Unauthenticated
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.web.forms import Form
-from helperhub.web.pages.confirm import Field, Question, ask, check_confirmed, done, problem_of
+from helperhub.web.pages.confirm import Field, Question, act, ask, done
 from helperhub.web.render import Pages
 
 Name = Annotated[str, Query(max_length=200)]
@@ -50,12 +49,12 @@ def build_queues_page(hub: Hub, pages: Pages) -> APIRouter:
     def purge(request: Request, caller: Caller, form: Form) -> Response:
         name, reason = form.get("name", ""), form.get("reason", "")[:500]
         check_queue(hub, caller, name)
-        try:
-            check_confirmed(hub, request, form)
-        except Unauthenticated as error:
-            return ask(pages, request, _question(hub, caller, name), problem=problem_of(error), filled=form)
-        found = hub.queues.purge(name, reason=reason)
-        return done(f"{found:,} executions of queue {name} were cancelled.")
+
+        def deed() -> Response:
+            found = hub.queues.purge(name, reason=reason)
+            return done(f"{found:,} executions of queue {name} were cancelled.")
+
+        return act(hub, pages, request, form, _question(hub, caller, name), deed)
 
     return routes
 
