@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -98,7 +99,8 @@ class Pages:
             asset=lambda path: f"{root}/ui/static/{path}?{_digest(path)}",
         )
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "HX-Request, Cookie"}
-        return HTMLResponse(text, status, headers=headers)
+        # Half of a surrogate pair in what code has enqueued must not end the page.
+        return HTMLResponse(text.encode(errors="replace"), status, headers=headers)
 
 
 @cache
@@ -133,8 +135,11 @@ def moment(at: str | datetime | None, *, how: str = "ago") -> Markup:
 
 
 def show_json(value: Any) -> str:
-    """Return a value as indented JSON."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    """Return a value as indented JSON, whatever has got into it; see `api.answers.write_json`."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    except TypeError:
+        return json.dumps(value, indent=2, default=str, skipkeys=True)
 
 
 def show_span(ms: float | None) -> str:

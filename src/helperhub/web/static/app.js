@@ -69,30 +69,85 @@
     }
   };
 
-  // -- questions: what the server puts into #ask is shown, and forgotten when it is closed: it may hold a secret
+  // -- what is told
   const notice = (text) => {
     const shown = document.getElementById("notice");
     shown.textContent = text;
     clearTimeout(notice.timer);
     notice.timer = setTimeout(() => { shown.textContent = ""; }, 8000);
   };
+
+  // -- questions: what the server puts into #ask is shown, and forgotten when it is closed: it may hold a secret
   const onAsk = (ask) => {
     if (ask.firstElementChild && !ask.open) ask.showModal();
     else if (!ask.firstElementChild && ask.open) ask.close();
     ask.querySelector("[autofocus]")?.focus();
   };
-  const onClick = (event) => {
-    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
-    const copied = event.target.closest("[data-copy]");
-    if (!copied) return;
-    const field = document.getElementById(copied.dataset.copy);
-    field.select();
-    navigator.clipboard?.writeText(field.value).then(() => notice("Copied."), () => notice("Press Ctrl+C to copy."));
-  };
-  document.addEventListener("notice", (event) => notice(event.detail.value));
   document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "ask") onAsk(event.detail.target); });
   document.addEventListener("close", (event) => { if (event.target.id === "ask") event.target.replaceChildren(); }, true);
+
+  // -- what is done to rows
+  const onNotice = (event) => notice(typeof event.detail === "string" ? event.detail : event.detail.value);
+  const count = (form) => {
+    const boxes = [...form.querySelectorAll("td.pick input")], chosen = boxes.filter((box) => box.checked).length;
+    const shown = form.querySelector("[data-chosen]"), all = form.querySelector("[data-choose-all]");
+    if (shown) shown.textContent = chosen ? `${chosen} chosen` : "None chosen";
+    if (all) { all.checked = chosen > 0 && chosen === boxes.length; all.indeterminate = chosen > 0 && chosen < boxes.length; }
+    form.querySelectorAll("[data-needs-chosen]").forEach((button) => { button.disabled = !chosen; });
+  };
+  const onChange = (event) => {
+    const form = event.target.closest("[data-choosing]");
+    if (!form) return;
+    if (event.target.matches("[data-choose-all]")) form.querySelectorAll("td.pick input").forEach((box) => { box.checked = event.target.checked; });
+    count(form);
+  };
+  const onClick = async (event) => {
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    // A field by its id, which stays marked for Ctrl+C, or the text itself.
+    const field = document.getElementById(button.dataset.copy), text = field ? field.value : button.dataset.copy;
+    field?.select();
+    try { await navigator.clipboard.writeText(text); notice("Copied."); }
+    catch { notice(field ? "Press Ctrl+C to copy." : `Your browser copies over https only: ${text}`); }
+  };
+  // What a refusal says, beside the form it was sent from.
+  const onRefusal = (event) => {
+    const { xhr, elt, requestConfig } = event.detail;
+    if (requestConfig.verb === "get") return;
+    const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    const said = [...page.querySelectorAll("[role=alert] p:not(:last-child)")].map((one) => one.textContent).join(" ") || "That didn't work.";
+    const place = elt.closest("form")?.querySelector("[data-problem]");
+    if (place) place.textContent = said; else notice(said);
+  };
+  // A list that renews itself leaves alone what somebody has chosen, marked or is typing.
+  const isInUse = (part) => {
+    const marked = getSelection(), at = document.activeElement;
+    return part.querySelector("td.pick input:checked, dialog[open]") !== null
+      || (part.contains(at) && at.matches("textarea, select, input:not([type=checkbox])"))
+      || (marked !== null && !marked.isCollapsed && part.contains(marked.anchorNode));
+  };
+  const onRequest = (event) => {
+    const { elt, requestConfig } = event.detail;
+    const told = requestConfig.triggeringEvent?.type === "looked";
+    if (elt.matches("[data-live]") && !told && isInUse(elt)) event.preventDefault();
+  };
+  let opened = [];
+  const onSwap = (event) => { opened = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id); };
+  const onLoad = (event) => {
+    const loaded = event.target;
+    opened.forEach((id) => { const one = loaded.querySelector(`#${CSS.escape(id)}`); if (one) one.open = true; });
+    if (loaded.matches("dialog[data-open]")) loaded.showModal();
+    loaded.querySelectorAll("[data-tail]").forEach((one) => { one.scrollTop = one.scrollHeight; });
+    loaded.querySelectorAll("[data-choosing]").forEach(count);
+  };
+  document.addEventListener("notice", onNotice);
+  document.addEventListener("change", onChange);
   document.addEventListener("click", onClick);
+  document.addEventListener("htmx:responseError", onRefusal);
+  document.addEventListener("htmx:beforeRequest", onRequest);
+  document.addEventListener("htmx:beforeSwap", onSwap);
+  document.addEventListener("htmx:load", onLoad);
 
   // -- live or not
   const stale = (is) => { const shown = document.getElementById("stale"); if (shown) shown.hidden = !is; };

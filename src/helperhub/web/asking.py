@@ -1,0 +1,80 @@
+"""Asking before something is done to many: which they are, how many, and whether it is still the same person."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import Request, Response
+
+from helperhub.api.routes.executions import MOST_IDS
+from helperhub.errors import UsageError
+from helperhub.hub import Hub
+from helperhub.model.execution import Execution
+
+#: Fields of a form that choose a row begin so; the id follows.
+CHOSEN = "id:"
+_MOST_KINDS = 6
+
+
+def chosen_in(form: Mapping[str, str]) -> list[str]:
+    """Return the ids of the rows that were chosen in a list."""
+    return [name.removeprefix(CHOSEN) for name in form if name.startswith(CHOSEN)]
+
+
+def read_ids(form: Mapping[str, str]) -> list[str]:
+    """Return the ids that a confirmation has asked about.
+
+    Raises:
+        UsageError: There are none, or too many.
+    """
+    try:
+        found = json.loads(form.get("ids", ""))
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, list) or not 1 <= len(found) <= MOST_IDS or not all(isinstance(one, str) for one in found):
+        message = "Which executions?"
+        raise UsageError(message, hint="Choose some, and confirm.")
+    return found
+
+
+def count_kinds(executions: Iterable[Execution]) -> list[str]:
+    """Return what there is how often, such as ``12 weather (error)``: the most frequent first."""
+    counted = Counter(f"{one.helper} ({one.status.value})" for one in executions)
+    shown = [f"{number:,} {kind}" for kind, number in counted.most_common(_MOST_KINDS)]
+    left = sum(counted.values()) - sum(number for _, number in counted.most_common(_MOST_KINDS))
+    return [*shown, f"{left:,} more"] if left else shown
+
+
+def confirm_person(hub: Hub, request: Request, form: Mapping[str, str]) -> None:
+    """Have the key shown once more, if that was long ago.
+
+    Raises:
+        Unauthenticated: It is another.
+        StoreError: Redis can't be asked.
+    """
+    if not request.state.session.confirmed:
+        hub.sessions.confirm(request.state.session, form.get("key", "")[:200].strip())
+
+
+def tell(notice: str, **events: Any) -> Response:
+    """Return an empty answer that tells people something; lists on the page are asked for anew."""
+    # A header is Latin-1: json writes what isn't ASCII as escapes.
+    told = json.dumps({"notice": notice, "looked": "", **events})
+    return Response("", headers={"HX-Trigger": told}, media_type="text/html")
+
+
+def lead_to(request: Request, path: str) -> Response:
+    """Return an answer that has the browser go to a page below ``/ui``."""
+    root = request.scope.get("root_path", "")
+    return Response(status_code=204, headers={"HX-Redirect": f"{root}/ui/{path}"})
+
+
+def in_words(number: int, noun: str = "execution") -> str:
+    """Return ``1 execution`` or ``1,200 executions``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+__all__ = ["CHOSEN", "chosen_in", "confirm_person", "count_kinds", "in_words", "lead_to", "read_ids", "tell"]

@@ -1,0 +1,199 @@
+"""Dead letters: by cause; one, a group or all of them replayed or deleted; one replayed with another payload."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from helperhub.api.access import Caller, build_router, of_session
+from helperhub.api.answers import Cursor, read_cursor, write_cursor
+from helperhub.api.routes.executions import seen
+from helperhub.errors import InvalidPayload, NotFound, UsageError
+from helperhub.hub import Hub
+from helperhub.model.access import Principal, Scope
+from helperhub.model.execution import Execution
+from helperhub.model.instant import parse_instant
+from helperhub.model.limits import parse_rate
+from helperhub.services.dead_letters import DeadFilter
+from helperhub.services.mass_replay import MOST_FIRST_ONES, MassReplay
+from helperhub.services.strict_json import read_json
+from helperhub.web.asking import confirm_person, in_words, lead_to, tell
+from helperhub.web.forms import Form
+from helperhub.web.pages.executions import row_of
+from helperhub.web.render import Pages, show_json
+
+_OF_A_PAGE = 30
+_NOUN = "dead letter"
+Name = Annotated[str, Query(max_length=200)]
+Fingerprint = Annotated[str, Query(max_length=64)]
+Id = Annotated[str, Path(max_length=600)]
+
+
+def build_dead_page(hub: Hub, pages: Pages) -> APIRouter:
+    """Return the routes under ``/dead``."""
+    routes = build_router("", "dashboard")
+    _add_list(routes, hub, pages)
+    _add_many(routes, hub)
+    _add_one(routes, hub, pages)
+    return routes
+
+
+def _add_list(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    @routes.get("/dead", **of_session(Scope.READ))
+    def show(
+        request: Request, caller: Caller, helper: Name = "", cause: Fingerprint = "", cursor: Cursor = None
+    ) -> Response:
+        found = _look(hub, caller, helper.strip(), cause.strip(), cursor)
+        return pages.page(request, "dead.html", title="Dead letters", **found)
+
+    @routes.post("/dead/ask", **of_session(Scope.RUN))
+    def ask(request: Request, caller: Caller, form: Form) -> Response:
+        action = form.get("action", "")
+        if action not in ("replay", "delete"):
+            message = f"'{action[:40]}' can't be done to dead letters."
+            raise UsageError(message, hint="Replay or delete them.")
+        helper, cause = _read_which(form)
+        grouped = hub.dead_letters.groups(DeadFilter(helper, sees=caller.sees))
+        groups = [one for one in grouped.groups if cause in (None, one.cause.fingerprint)]
+        number = sum(one.count for one in groups)
+        return pages.part(
+            request,
+            "dead_ask.html",
+            action=action,
+            number=number,
+            words=in_words(number, _NOUN),
+            groups=[one.to_document() for one in groups[:6]],
+            left=max(0, len(groups) - 6),
+            more=grouped.looked < grouped.total,
+            which={"helper": helper or "", "cause": cause or "", "all": "1"},
+            at=hub.overview.status()["at"],
+            narrowed=caller.is_narrowed,
+            most_first=MOST_FIRST_ONES,
+            confirmed=request.state.session.confirmed,
+        )
+
+
+def _add_many(routes: APIRouter, hub: Hub) -> None:
+    @routes.post("/dead/replay", **of_session(Scope.RUN))
+    def replay_matching(request: Request, caller: Caller, form: Form) -> Response:
+        helper, cause = _read_which(form)
+        confirm_person(hub, request, form)
+        if caller.is_narrowed:
+            # The execution that replays at a rate does so for the whole hub.
+            done = hub.executions.replay_all(_ids_of(hub, caller, form))
+            return tell(f"{in_words(len(done), _NOUN)} put back.")
+        rate = form.get("rate", "").strip()
+        first = form.get("stop_after_failures", "").strip()
+        wanted = MassReplay(helper, cause, parse_rate(rate) if rate else None, _read_number(first) if first else None)
+        return lead_to(request, f"executions/{hub.mass_replays.start(wanted)}")
+
+    @routes.post("/dead/delete", **of_session(Scope.MANAGE))
+    def delete_matching(request: Request, caller: Caller, form: Form) -> Response:
+        _read_which(form)
+        confirm_person(hub, request, form)
+        return tell(f"{in_words(hub.dead_letters.delete(_ids_of(hub, caller, form)), _NOUN)} deleted.")
+
+
+def _add_one(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    @routes.post("/dead/{id:path}/replay", **of_session(Scope.RUN))
+    def replay(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
+        _letter(hub, caller, id)
+        return tell(f"Put back as {hub.dead_letters.replay([id])[0][1]}.")
+
+    @routes.post("/dead/{id:path}/delete", **of_session(Scope.MANAGE))
+    def delete(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
+        _letter(hub, caller, id)
+        return tell(f"{in_words(hub.dead_letters.delete([id]), _NOUN)} deleted.")
+
+    @routes.get("/dead/{id:path}/edit", **of_session(Scope.MANAGE))
+    def edit(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
+        letter = _letter(hub, caller, id)
+        return pages.page(
+            request,
+            "dead_edit.html",
+            title=f"Edit and replay {letter.helper}",
+            one=row_of(letter),
+            payload=show_json(letter.payload),
+        )
+
+    @routes.post("/dead/{id:path}/edit", **of_session(Scope.MANAGE))
+    def replay_edited(request: Request, caller: Caller, id: Id, form: Form) -> Response:  # noqa: A002 - as above
+        _letter(hub, caller, id)
+        new = hub.dead_letters.replay_edited(id, _read_payload(form.get("payload", "")))
+        return lead_to(request, f"executions/{quote(new)}")
+
+
+def _look(hub: Hub, caller: Principal, helper: str, cause: str, cursor: str | None) -> dict[str, Any]:
+    place = read_cursor(cursor, "at") or None
+    grouped = hub.dead_letters.groups(DeadFilter(helper or None, sees=caller.sees))
+    page = hub.dead_letters.page(DeadFilter(helper or None, cause or None, caller.sees), limit=_OF_A_PAGE, place=place)
+    groups = [one.to_document() for one in grouped.groups]
+    return {
+        "of": helper,
+        "cause": cause,
+        "cursor": cursor,
+        "groups": groups,
+        "chosen": next((one for one in groups if one["fingerprint"] == cause), None),
+        "number": sum(one["count"] for one in groups),
+        "is_partial": grouped.looked < grouped.total and not caller.is_narrowed,
+        "looked": grouped.looked,
+        "rows": [row_of(one) for one in page.executions],
+        "following": None if page.following is None else write_cursor(page.following),
+    }
+
+
+def _read_which(form: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return the helper and cause that a form names.
+
+    Raises:
+        UsageError: It names none, and doesn't say all.
+    """
+    helper, cause = form.get("helper", "").strip(), form.get("cause", "").strip()
+    if not (helper or cause or form.get("all")):
+        message = "Which dead letters?"
+        raise UsageError(message, hint="Name a helper or a cause, or all.")
+    return helper or None, cause or None
+
+
+def _ids_of(hub: Hub, caller: Principal, form: Mapping[str, str]) -> list[str]:
+    """Return those that match and had been given up when it was asked whether to."""
+    helper, cause = _read_which(form)
+    asked_at = parse_instant(form.get("at", ""))
+    found = hub.dead_letters.matching(DeadFilter(helper, cause, caller.sees))
+    return [one.id for one in found if one.finished_at is None or one.finished_at <= asked_at]
+
+
+def _read_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        message = f"'{text[:40]}' is not a number of failures."
+        raise UsageError(message, hint=f"Take 1 to {MOST_FIRST_ONES}, or leave it empty.") from error
+
+
+def _read_payload(text: str) -> Any:
+    try:
+        return read_json(text.encode())
+    except json.JSONDecodeError as error:
+        message = f"The payload is no JSON: {error.msg} in line {error.lineno}, column {error.colno}."
+        raise InvalidPayload(message, hint='Texts and names stand in double quotes: {"city": "Berlin"}.') from error
+
+
+def _letter(hub: Hub, caller: Principal, execution_id: str) -> Execution:
+    """Return a dead letter that the caller may see.
+
+    Raises:
+        NotFound: There is none, for all that he may know.
+    """
+    found = seen(hub, caller, execution_id)
+    if not hub.dead_letters.is_dead(execution_id):
+        message = f"'{execution_id}' is no dead letter any more: it was replayed or deleted."
+        raise NotFound(message, hint="Its page says what became of it.")
+    return found
+
+
+__all__ = ["build_dead_page"]

@@ -1,0 +1,236 @@
+"""Executions: searched in words, page by page, as a file; many of them cancelled or replayed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain, islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from helperhub.api.access import Caller, build_router, of_session
+from helperhub.api.answers import Cursor, read_cursor, write_cursor
+from helperhub.api.routes.executions import MOST_IDS, seen
+from helperhub.errors import ArchiveTooSlow, Conflict, NotFound, UsageError
+from helperhub.hub import Hub
+from helperhub.model.access import Principal, Scope
+from helperhub.model.execution import Execution, Status
+from helperhub.services.archived import NO_ARCHIVE
+from helperhub.services.execution_pages import find_page
+from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
+from helperhub.services.search_words import MOST_CHARACTERS
+from helperhub.web.asking import chosen_in, confirm_person, count_kinds, in_words, lead_to, read_ids, tell
+from helperhub.web.forms import Form
+from helperhub.web.pages.execution import add_execution
+from helperhub.web.render import Pages
+
+_OF_A_PAGE = 50
+_MOST_SUGGESTED = 12
+_SHORT = 16
+_FINAL = frozenset(one for one in Status if one.final)
+#: What is planned is cancelled only by who asked to see it.
+_OPEN = frozenset(Status) - _FINAL - {Status.PLANNED}
+_BY = "cancelled on the dashboard"
+Words = Annotated[str, Query(max_length=MOST_CHARACTERS)]
+#: Common searches, and what they are called.
+CHIPS = (
+    ("", "All"),
+    ("status:running", "Running"),
+    ("status:queued,waiting", "Waiting"),
+    ("status:planned", "Planned"),
+    ("status:error since:24h", "Failed in 24 h"),
+    ("status:expired,skipped since:24h", "Never ran in 24 h"),
+    ("status:success since:1h", "Succeeded in 1 h"),
+)
+
+
+def build_executions_page(hub: Hub, pages: Pages) -> APIRouter:
+    """Return the routes under ``/executions``."""
+    routes = build_router("", "dashboard")
+    _add_looks(routes, hub, pages)
+    _add_actions(routes, hub, pages)
+    # Last: an id may have slashes, so it matches whole paths.
+    add_execution(routes, hub, pages)
+    return routes
+
+
+def _add_looks(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    @routes.get("/executions", **of_session(Scope.READ))
+    def show(request: Request, caller: Caller, q: Words = "", cursor: Cursor = None) -> Response:
+        found = _look(hub, caller, q.strip(), cursor)
+        code = 400 if found["problem"] else 200
+        return pages.page(request, "executions.html", code=code, title="Executions", chips=CHIPS, **found)
+
+    @routes.get("/executions/suggest", **of_session(Scope.READ))
+    def suggest(request: Request, caller: Caller, q: Words = "") -> Response:
+        return pages.part(request, "executions_suggest.html", suggestions=_suggest(hub, caller, q))
+
+    @routes.get("/executions/export", **of_session(Scope.READ))
+    def export(
+        caller: Caller,
+        q: Words = "",
+        kind: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.CSV,
+    ) -> Response:
+        history = hub.executions.history(hub.executions.read_query(q), strict=True)
+        parts = write_export((one for one in history.found() if caller.sees(one.helper, one.queue)), kind)
+        # Before the answer begins: what is wrong from the start is a page that says so.
+        first = next(parts)
+        name = {"Content-Disposition": f'attachment; filename="executions.{kind.value}"', "Cache-Control": "no-store"}
+        return StreamingResponse(chain([first], parts), headers=name, media_type=MEDIA_TYPES[kind])
+
+
+def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    @routes.post("/executions/ask", **of_session(Scope.RUN))
+    def ask(request: Request, caller: Caller, form: Form) -> Response:
+        action = form.get("action", "")
+        if action not in ("cancel", "replay"):
+            message = f"'{action[:40]}' can't be done to executions."
+            raise UsageError(message, hint="Cancel or replay them.")
+        picks: Callable[[Execution], bool] = _is_open if action == "cancel" else _is_final
+        if form.get("all"):
+            found = list(islice(_matching(hub, caller, form.get("q", ""), action), MOST_IDS + 1))
+        else:
+            found = [one for one in _chosen(hub, caller, chosen_in(form)) if picks(one)]
+        taken = found[:MOST_IDS]
+        return pages.part(
+            request,
+            "executions_ask.html",
+            action=action,
+            words=in_words(len(taken)),
+            ids=[one.id for one in taken],
+            kinds=count_kinds(taken),
+            more=len(found) > MOST_IDS,
+            confirmed=request.state.session.confirmed or not _needs_key(len(taken)),
+        )
+
+    @routes.post("/executions/replay", **of_session(Scope.RUN))
+    def replay(request: Request, caller: Caller, form: Form) -> Response:
+        ids = _ids_of(hub, request, caller, form)
+        done = hub.executions.replay_all(ids)
+        if len(done) == len(ids) == 1:
+            return lead_to(request, f"executions/{done[0][1]}")
+        return tell(f"{in_words(len(done))} put back{_left_out(len(ids) - len(done))}.")
+
+    @routes.post("/executions/cancel", **of_session(Scope.MANAGE))
+    def cancel(request: Request, caller: Caller, form: Form) -> Response:
+        ids = _ids_of(hub, request, caller, form)
+        outcomes = []
+        for id_ in ids:
+            with suppress(NotFound, Conflict):
+                outcomes.append(hub.executions.cancel(id_, reason=_BY))
+        asked = sum(one == "asked" for one in outcomes)
+        running = f", {asked:,} of them run and were asked to stop" if asked else ""
+        return tell(f"{in_words(len(outcomes))} cancelled{running}{_left_out(len(ids) - len(outcomes))}.")
+
+
+def _look(hub: Hub, caller: Principal, q: str, cursor: str | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {"q": q, "cursor": cursor, "problem": None, "rows": [], "following": None}
+    shown["archive"] = NO_ARCHIVE.to_document()
+    try:
+        wanted = hub.executions.read_query(q)
+        place = read_cursor(cursor, "part", "at") or None
+        page = find_page(hub.executions, wanted, limit=_OF_A_PAGE, place=place, sees=caller.sees)
+    except (UsageError, ArchiveTooSlow) as error:
+        return {**shown, "problem": error}
+    return {
+        **shown,
+        "rows": [row_of(one) for one in page.executions],
+        "following": None if page.following is None else write_cursor(page.following),
+        "archive": (page.archive or NO_ARCHIVE).to_document(),
+    }
+
+
+def row_of(one: Execution) -> dict[str, Any]:
+    """Return an execution as a row of a list shows it: with what it took, and why it ended so."""
+    error = one.errors[-1] if one.errors and one.status is not Status.SUCCESS else None
+    took = None
+    if one.started_at is not None and one.finished_at is not None:
+        took = (one.finished_at - one.started_at) / timedelta(milliseconds=1)
+    return {
+        **one.to_document(),
+        "final": one.status.final,
+        "took_ms": took,
+        "short": _short(one.id),
+        "cause": f"{error.type.rpartition('.')[2]}: {error.message}" if error else one.reason,
+    }
+
+
+def _short(id_: str) -> str:
+    """Return what tells an execution from its neighbours in a list: of a schedule's, the time it is of."""
+    end = id_.rpartition("@")[2]
+    return end if len(end) <= _SHORT else f"\u2026{end[-_SHORT + 4 :]}"
+
+
+def _suggest(hub: Hub, caller: Principal, q: str) -> list[str]:
+    """Return searches that begin as ``q`` does; names that the caller may not see aren't among them."""
+    found = []
+    for word in hub.executions.suggest(q):
+        name, _, value = word.partition(":")
+        hidden = caller.is_narrowed and value and name in ("helper", "queue") and not _may_know(caller, name, value)
+        if not hidden:
+            found.append(word)
+    start = max(q.rfind(" "), q.rfind("\t")) + 1
+    return [f"{q[:start]}{word}" for word in found[:_MOST_SUGGESTED]]
+
+
+def _may_know(caller: Principal, kind: str, name: str) -> bool:
+    if kind == "queue":
+        return not caller.queues or name in caller.queues
+    # Of any queue: which one its executions are in says each of them.
+    return replace(caller, queues=frozenset()).sees(name, "")
+
+
+def _is_final(one: Execution) -> bool:
+    return one.status.final
+
+
+def _is_open(one: Execution) -> bool:
+    return not one.status.final
+
+
+def _matching(hub: Hub, caller: Principal, q: str, action: str) -> Iterator[Execution]:
+    """Yield all that a search finds and that ``action`` can be done to."""
+    wanted = hub.executions.read_query(q)
+    fitting = _FINAL if action == "replay" else _OPEN | (wanted.statuses & {Status.PLANNED})
+    statuses = wanted.statuses & fitting if wanted.statuses else fitting
+    if not statuses:
+        return iter(())
+    found = hub.executions.history(replace(wanted, statuses=statuses)).found()
+    return (one for one in found if caller.sees(one.helper, one.queue))
+
+
+def _chosen(hub: Hub, caller: Principal, ids: list[str]) -> Iterator[Execution]:
+    for id_ in ids:
+        with suppress(NotFound):
+            yield seen(hub, caller, id_)
+
+
+def _ids_of(hub: Hub, request: Request, caller: Principal, form: Form) -> list[str]:
+    """Return the ids that a confirmation names.
+
+    Raises:
+        Unauthenticated: They are many, and the key wasn't shown once more.
+        NotFound: One isn't the caller's.
+    """
+    ids = read_ids(form)
+    if _needs_key(len(ids)):
+        confirm_person(hub, request, form)
+    if caller.is_narrowed:
+        for id_ in ids:
+            seen(hub, caller, id_)
+    return ids
+
+
+def _needs_key(number: int) -> bool:
+    return number > _OF_A_PAGE
+
+
+def _left_out(number: int) -> str:
+    return f"; {number:,} couldn't be, as they are by now" if number > 0 else ""
+
+
+__all__ = ["CHIPS", "build_executions_page", "row_of"]
