@@ -20,6 +20,7 @@ from helperhub.web.pages.alerts import build_alerts_page
 from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.dead import build_dead_page
 from helperhub.web.pages.executions import build_executions_page
+from helperhub.web.pages.helpers import build_helpers_page
 from helperhub.web.pages.now import build_now_page
 from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.sign_in import build_sign_in
@@ -40,6 +41,7 @@ BUILDERS: dict[str, BuildPage] = {
     "keys": build_keys_page,
     "executions": build_executions_page,
     "dead": build_dead_page,
+    "helpers": build_helpers_page,
 }
 
 

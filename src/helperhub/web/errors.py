@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from helperhub.api.problems import status_of
 from helperhub.errors import HelperHubError, SignInNeeded
+from helperhub.web.notice import tell
 from helperhub.web.render import Pages
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -39,9 +39,8 @@ def install(app: FastAPI, pages: Pages) -> None:
         answer = pages.page(
             request, "error.html", code=status_of(error), title="Not possible", message=error.message, hint=error.hint
         )
-        if request.headers.get("hx-request") == "true":
-            # htmx puts no error into the page: it is told beside it.
-            answer.headers["HX-Trigger"] = json.dumps({"notice": f"{error.message} {error.hint}".strip()[:1000]})
+        if request.method != "GET":  # htmx shows no part that is an error, but minds its headers
+            answer.headers.update(tell(" ".join(filter(None, (error.message, error.hint))), events=()))
         return answer
 
     def on_http(request: Request, error: Exception) -> Response:

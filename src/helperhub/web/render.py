@@ -77,12 +77,19 @@ class Pages:
             code: The HTTP status.
             given: What the template shows.
         """
-        partial = request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true"
+        asked = request.headers
+        # Going back asks with both headers, and puts the answer in the place of everything.
+        is_back = asked.get("hx-boosted") == "true" or asked.get("hx-history-restore-request") == "true"
+        partial = asked.get("hx-request") == "true" and not is_back
         return self._answer(request, name, code, {**given, "layout": "part.html" if partial else "page.html"})
 
     def part(self, request: Request, name: str, **given: Any) -> HTMLResponse:
         """Return a piece of a page, as it stands in its template."""
         return self._answer(request, name, 200, given)
+
+    def path(self, request: Request, path: str = "") -> str:
+        """Return where a page is, such as ``helpers``, with the path that a proxy serves the dashboard under."""
+        return f"{request.scope.get('root_path', '')}/ui/{path}"
 
     def _answer(self, request: Request, name: str, status: int, given: Mapping[str, Any]) -> HTMLResponse:
         root = request.scope.get("root_path", "")

@@ -21,7 +21,7 @@
   };
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const tell = (element) => {
+  const tellTime = (element) => {
     const at = new Date(element.dateTime), how = element.dataset.how, left = (at - Date.now()) / 1000;
     element.title = `${full.format(at)} (${at.toISOString()})`;
     if (how === "clock") element.textContent = clock.format(at);
@@ -29,7 +29,7 @@
     else if (how === "until" && left > 0) element.textContent = `in ${inWords(left)}`;
     else element.textContent = left > 0 ? `in ${inWords(left)}` : `${inWords(-left)} ago`;
   };
-  const tellAll = (within) => within.querySelectorAll("time[data-how]").forEach(tell);
+  const tellAll = (within) => within.querySelectorAll("time[data-how]").forEach(tellTime);
 
   // -- charts
   const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
@@ -69,13 +69,23 @@
     }
   };
 
-  // -- what is told
-  const notice = (text) => {
+  // -- notices: what a change led to, and the way back
+  let hiding = 0;
+  const notice = ({ value, text, undo }) => {
     const shown = document.getElementById("notice");
-    shown.textContent = text;
-    clearTimeout(notice.timer);
-    notice.timer = setTimeout(() => { shown.textContent = ""; }, 8000);
+    clearTimeout(hiding);
+    shown.replaceChildren(document.createTextNode(value || text || ""));
+    if (undo) {
+      const back = document.createElement("button");
+      back.type = "button";
+      back.textContent = "Undo";
+      back.addEventListener("click", () => { shown.replaceChildren(); htmx.ajax("POST", undo, { swap: "none" }); });
+      shown.append(" ", back);
+    }
+    hiding = setTimeout(() => shown.replaceChildren(), undo ? 15000 : 8000);
   };
+  const tell = (text) => notice({ text });
+  document.addEventListener("notice", (event) => notice(typeof event.detail === "string" ? { text: event.detail } : event.detail));
 
   // -- questions: what the server puts into #ask is shown, and forgotten when it is closed: it may hold a secret
   const onAsk = (ask) => {
@@ -87,7 +97,6 @@
   document.addEventListener("close", (event) => { if (event.target.id === "ask") event.target.replaceChildren(); }, true);
 
   // -- what is done to rows
-  const onNotice = (event) => notice(typeof event.detail === "string" ? event.detail : event.detail.value);
   const count = (form) => {
     const boxes = [...form.querySelectorAll("td.pick input")], chosen = boxes.filter((box) => box.checked).length;
     const shown = form.querySelector("[data-chosen]"), all = form.querySelector("[data-choose-all]");
@@ -108,8 +117,8 @@
     // A field by its id, which stays marked for Ctrl+C, or the text itself.
     const field = document.getElementById(button.dataset.copy), text = field ? field.value : button.dataset.copy;
     field?.select();
-    try { await navigator.clipboard.writeText(text); notice("Copied."); }
-    catch { notice(field ? "Press Ctrl+C to copy." : `Your browser copies over https only: ${text}`); }
+    try { await navigator.clipboard.writeText(text); tell("Copied."); }
+    catch { tell(field ? "Press Ctrl+C to copy." : `Your browser copies over https only: ${text}`); }
   };
   // What a refusal says, beside the form it was sent from.
   const onRefusal = (event) => {
@@ -118,7 +127,7 @@
     const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
     const said = [...page.querySelectorAll("[role=alert] p:not(:last-child)")].map((one) => one.textContent).join(" ") || "That didn't work.";
     const place = elt.closest("form")?.querySelector("[data-problem]");
-    if (place) place.textContent = said; else notice(said);
+    if (place) place.textContent = said;
   };
   // A list that renews itself leaves alone what somebody has chosen, marked or is typing.
   const isInUse = (part) => {
@@ -141,7 +150,6 @@
     loaded.querySelectorAll("[data-tail]").forEach((one) => { one.scrollTop = one.scrollHeight; });
     loaded.querySelectorAll("[data-choosing]").forEach(count);
   };
-  document.addEventListener("notice", onNotice);
   document.addEventListener("change", onChange);
   document.addEventListener("click", onClick);
   document.addEventListener("htmx:responseError", onRefusal);

@@ -1,0 +1,219 @@
+"""Helpers: the list with its switches, and the page of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+
+from helperhub.api.access import Caller, build_router, of_session
+from helperhub.api.named import Name, check_sees
+from helperhub.archive.statistics import Which
+from helperhub.errors import ArchiveError, NotFound
+from helperhub.hub import Hub
+from helperhub.model.access import Principal, Scope
+from helperhub.model.execution import Execution
+from helperhub.model.helper import split_key
+from helperhub.model.instant import parse_instant
+from helperhub.services.execution_filter import ExecutionFilter
+from helperhub.services.execution_pages import find_page
+from helperhub.services.helper_list import (
+    HOURS,
+    STATES,
+    ListWish,
+    Outcomes,
+    failing_of,
+    group_of,
+    list_helpers,
+    outcomes_of,
+)
+from helperhub.services.helper_times import next_times
+from helperhub.services.statistics import Wish
+from helperhub.web.notice import answer_done
+from helperhub.web.pages.helper_editing import add_editing, editor_of, run_form_of
+from helperhub.web.render import Pages
+
+_SHOWN = 10
+_SPAN = timedelta(days=7)
+_DAY = timedelta(hours=HOURS)
+#: Height of the bars of a helper's last day, px.
+_BARS = 22
+_OVERLAPS = {"skip": "the next is skipped", "queue": "the next waits", "allow": "the next runs beside it"}
+Text = Annotated[str, Query(max_length=200)]
+Number = Annotated[int, Query(ge=1, le=1_000_000)]
+
+
+def build_helpers_page(hub: Hub, pages: Pages) -> APIRouter:
+    """Return the routes under ``/helpers``; what acts stands below ``/helpers/-/``, as no helper's name begins so."""
+    routes = build_router("/helpers", "dashboard")
+
+    @routes.get("", **of_session(Scope.READ))
+    def helpers(
+        request: Request, caller: Caller, q: Text = "", group: Text = "plugin", state: Text = "", page: Number = 1
+    ) -> Response:
+        now = _now(hub)
+        failing: Collection[str] = _or(set(), lambda: failing_of(hub.statistics, now)) if state == "failing" else ()
+        wish = ListWish(q, group, state, failing, page)
+        return pages.page(request, "helper_list.html", title="Helpers", **_look(hub, caller, wish, now))
+
+    @routes.get("/-/chart/{name:path}", **of_session(Scope.READ))
+    def chart(request: Request, caller: Caller, name: Name) -> Response:
+        check_sees(hub, caller, name)
+        wish = Wish(since=_now(hub) - _DAY, which=Which(helper=name))
+        series = _or(None, lambda: hub.statistics.series(wish, by="hour"))
+        return pages.part(request, "now_chart.html", series=series)
+
+    _add_switches(routes, hub, pages)
+    add_editing(routes, hub, pages)
+
+    @routes.get("/{name:path}", **of_session(Scope.READ))
+    def one(request: Request, caller: Caller, name: Name) -> Response:
+        check_sees(hub, caller, name)
+        return pages.page(request, "helper.html", title=name, **_look_at(hub, caller, name))
+
+    return routes
+
+
+def _add_switches(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    @routes.post("/-/enable/{name:path}", **of_session(Scope.MANAGE))
+    def enable(request: Request, caller: Caller, name: Name) -> Response:
+        check_sees(hub, caller, name)
+        planned = hub.helpers.enable(name).planned
+        text = f"{name} is on: {_times(planned)} planned."
+        return answer_done(text, undo=pages.path(request, f"helpers/-/disable/{name}"))
+
+    @routes.post("/-/disable/{name:path}", **of_session(Scope.MANAGE))
+    def disable(request: Request, caller: Caller, name: Name) -> Response:
+        check_sees(hub, caller, name)
+        removed = hub.helpers.disable(name).removed
+        text = f"{name} is off: {_times(removed)} taken out of the plan."
+        return answer_done(text, undo=pages.path(request, f"helpers/-/enable/{name}"))
+
+    @routes.post("/-/pause/{name:path}", **of_session(Scope.MANAGE))
+    def pause(request: Request, caller: Caller, name: Name) -> Response:
+        _check_pauses(hub, caller, name)
+        hub.helpers.pause(name)
+        text = f"{name} is paused: what is due waits."
+        return answer_done(text, undo=pages.path(request, f"helpers/-/resume/{name}"))
+
+    @routes.post("/-/resume/{name:path}", **of_session(Scope.MANAGE))
+    def resume(request: Request, caller: Caller, name: Name) -> Response:
+        _check_pauses(hub, caller, name)
+        hub.helpers.resume(name)
+        text = f"{name} goes on: what waits starts."
+        return answer_done(text, undo=pages.path(request, f"helpers/-/pause/{name}"))
+
+
+def _check_pauses(hub: Hub, caller: Principal, name: str) -> None:
+    """Refuse a helper as `check_sees`; one of which there are only instances has no row, and can be paused too.
+
+    Raises:
+        NotFound: There is none, for all that the caller may know.
+    """
+    rows = hub.helpers.catalogue.read().rows
+    own = [row for key, row in rows.items() if split_key(key)[0] == name]
+    if name in rows or not own:
+        check_sees(hub, caller, name)
+    elif not all(caller.sees(name, row.spec.queue) for row in own):
+        message = f"No helper is named '{name}', or it isn't one of this key's."
+        raise NotFound(message)
+
+
+def _look(hub: Hub, caller: Principal, wish: ListWish, now: datetime) -> dict[str, Any]:
+    found = list_helpers(hub.helpers, wish, caller.sees)
+    names = {one["name"] for one in found.helpers}
+    outcomes = _or(None, lambda: outcomes_of(hub.statistics, names, now))
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for one in found.helpers:
+        group = one["queue"] if wish.group == "queue" else one["plugin"]
+        grouped.setdefault(group, []).append({**one, "bars": bars_of((outcomes or {}).get(one["name"]))})
+    asked = {"q": wish.text, "group": wish.group, "state": wish.state}
+    return {
+        "found": found,
+        "grouped": grouped,
+        "asked": asked,
+        "states": STATES,
+        "has_archive": outcomes is not None,
+        "query": lambda page: urlencode({**asked, "page": page}),
+    }
+
+
+def bars_of(outcomes: Outcomes | None) -> dict[str, Any] | None:
+    """Return what the bars of a helper's last day are drawn from; None if nothing ended."""
+    if outcomes is None:
+        return None
+    most = max(good + bad for good, bad in zip(outcomes.good, outcomes.bad, strict=True))
+    if not most:
+        return None
+    bars = []
+    for at, (good, bad) in enumerate(zip(outcomes.good, outcomes.bad, strict=True)):
+        # One that failed among thousands is to be seen.
+        low = max(2, round(bad * _BARS / most)) if bad else 0
+        high = min(_BARS - low, max(2, round(good * _BARS / most))) if good else 0
+        bars.append({"x": at * 5, "good": high, "bad": low, "good_y": _BARS - low - high, "bad_y": _BARS - low})
+    return {"bars": bars, "good": sum(outcomes.good), "bad": sum(outcomes.bad)}
+
+
+def _look_at(hub: Hub, caller: Principal, name: str) -> dict[str, Any]:
+    row, now = hub.helpers.row(name), _now(hub)
+    document = hub.helpers.show(name)
+    whole = split_key(name)[0]
+    recent = find_page(hub.executions, ExecutionFilter(helper=name), limit=_SHOWN, sees=caller.sees)
+    wish = Wish(since=now - _SPAN, which=Which(helper=name))
+    return {
+        "one": document,
+        "times": next_times(row.spec, now=now, default_tz=hub.helpers.default_tz, count=_SHOWN),
+        "recent": [{**one.to_document(), "took_ms": took_ms(one)} for one in recent.executions],
+        "figures": _or(None, lambda: hub.statistics.summary(wish)),
+        "group": group_of(row, "plugin"),
+        "whole": whole,
+        "may_pause": caller.sees(whole, row.spec.queue),
+        "is_declared": row.declared is not None,
+        "edit": editor_of(row, document),
+        "run": run_form_of(row),
+        "settings": _settings_of(document),
+    }
+
+
+def _settings_of(document: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, value and source of what holds for a helper."""
+    changed = document["override"] or {}
+    limits = document["limits"]
+    rows = [
+        ("Schedule", document["schedule"] or "none", "schedules"),
+        ("Priority", str(document["priority"]), "priority"),
+        ("Expires after", document["expires_after"] or "never", "expires_after_ms"),
+        ("Time limit of an attempt", document["time_limit"] or "its queue's", ""),
+        ("Attempts, at most", str(document["max_attempts"]), ""),
+        ("While it still runs", _OVERLAPS[document["overlap"]], ""),
+        ("Limits", ", ".join(f"{name} {value}" for name, value in limits.items()) or "none", "limits"),
+        ("Callback", document["callback"] or "none", "callback"),
+    ]
+    author = f"{document['plugin']} {document['plugin_version']}".strip() or "the hub"
+    return [(name, value, "changed by hand" if key and key in changed else author) for name, value, key in rows]
+
+
+def took_ms(one: Execution) -> float | None:
+    """Return how long an execution took from its first attempt's start, ms; None if it didn't start, or isn't over."""
+    if one.started_at is None or one.finished_at is None:
+        return None
+    return (one.finished_at - one.started_at).total_seconds() * 1000
+
+
+def _times(count: int) -> str:
+    return f"{count} due time{'' if count == 1 else 's'}"
+
+
+def _now(hub: Hub) -> datetime:
+    return parse_instant(hub.overview.status()["at"])
+
+
+def _or(otherwise: Any, ask: Callable[[], Any]) -> Any:
+    """Return an answer of the archive, or ``otherwise`` where there is none to ask."""
+    try:
+        return ask()
+    except (ArchiveError, NotFound):
+        return otherwise
