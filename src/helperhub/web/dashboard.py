@@ -17,10 +17,10 @@ from helperhub.model.access import Scope
 from helperhub.web import errors
 from helperhub.web.live import Changes
 from helperhub.web.pages.alerts import build_alerts_page
-from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.dead import build_dead_page
 from helperhub.web.pages.executions import build_executions_page
 from helperhub.web.pages.helpers import build_helpers_page
+from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.now import build_now_page
 from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.sign_in import build_sign_in
