@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -111,27 +112,33 @@ def tell_story(one: Execution) -> list[dict[str, Any]]:
 
     def add(at: datetime | None, what: str, kind: str = "", **more: Any) -> None:
         if at is not None:
-            found.append({"at": at, "what": what, "kind": kind, "note": "", "error": None, **more})
+            found.append({"at": at, "what": what, "kind": kind, "note": "", "error": None, "gap_ms": None, **more})
 
     if one.planned_at != one.due_at:
         add(one.planned_at, "Planned for this time")
-    add(one.due_at, "Due")
+    is_again = one.status is Status.QUEUED and bool(one.errors)
+    add(one.due_at, f"Attempt {one.attempt} due" if is_again else "Due")
     add(one.enqueued_at, f"Enqueued {_TRIGGERS[one.trigger.value]}", note=f"queue {one.queue}, priority {one.priority}")
     for error in one.errors:
         add(error.at, f"Attempt {error.attempt} of {one.max_attempts} failed", "error", error=error.to_document())
-    add(one.started_at, f"Attempt {one.attempt} of {one.max_attempts} started")
+    add(one.started_at, f"Attempt {one.attempt - is_again} of {one.max_attempts} started")
     if one.status.final:
         add(one.finished_at, f"Ended: {one.status.value}", one.status.value, note=_REPLAYED.sub("", one.reason))
     else:
         add(one.expires_at, "Expires, if it hasn't started by then")
     # What happens at one moment stands in the order above.
-    return sorted(found, key=lambda event: event["at"])
+    found.sort(key=lambda event: event["at"])
+    for before, event in pairwise(found):
+        event["gap_ms"] = _between(before["at"], event["at"])
+    return found
 
 
 def _between(start: datetime | None, end: datetime | None) -> float | None:
     if start is None or end is None:
         return None
-    return max(0.0, (end - start) / timedelta(milliseconds=1))
+    ms = (end - start) / timedelta(milliseconds=1)
+    # Of one that waits for its next attempt, the due time is that one's.
+    return ms if ms >= 0 else None
 
 
 def _shorten(value: Any) -> dict[str, Any] | None:

@@ -136,13 +136,22 @@
       || (part.contains(at) && at.matches("textarea, select, input:not([type=checkbox])"))
       || (marked !== null && !marked.isCollapsed && part.contains(marked.anchorNode));
   };
+  // Nor does it swap away the button that was pressed before its answer is there: what that tells would be lost.
+  let changing = 0;
+  const isLeftAlone = (part, config) => part.matches("[data-live]")
+    && config.triggeringEvent?.type !== "looked" && (changing > 0 || isInUse(part));
   const onRequest = (event) => {
     const { elt, requestConfig } = event.detail;
-    const told = requestConfig.triggeringEvent?.type === "looked";
-    if (elt.matches("[data-live]") && !told && isInUse(elt)) event.preventDefault();
+    if (requestConfig.verb !== "get") changing += 1;
+    else if (isLeftAlone(elt, requestConfig)) event.preventDefault();
   };
+  const onAnswered = (event) => { if (event.detail.requestConfig.verb !== "get") changing = Math.max(0, changing - 1); };
   let opened = [];
-  const onSwap = (event) => { opened = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id); };
+  const onSwap = (event) => {
+    const { target, requestConfig } = event.detail;
+    if (isLeftAlone(target, requestConfig)) event.detail.shouldSwap = false;
+    opened = [...target.querySelectorAll("details[open][id]")].map((one) => one.id);
+  };
   const onLoad = (event) => {
     const loaded = event.target;
     opened.forEach((id) => { const one = loaded.querySelector(`#${CSS.escape(id)}`); if (one) one.open = true; });
@@ -154,6 +163,7 @@
   document.addEventListener("click", onClick);
   document.addEventListener("htmx:responseError", onRefusal);
   document.addEventListener("htmx:beforeRequest", onRequest);
+  document.addEventListener("htmx:afterRequest", onAnswered);
   document.addEventListener("htmx:beforeSwap", onSwap);
   document.addEventListener("htmx:load", onLoad);
 
