@@ -1,18 +1,17 @@
-"""Asking before something is done to many: which they are, how many, and whether it is still the same person."""
+"""Asking before something is done to many executions: which they are, and how many."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from fastapi import Request, Response
 
 from helperhub.api.routes.executions import MOST_IDS
 from helperhub.errors import UsageError
-from helperhub.hub import Hub
 from helperhub.model.execution import Execution
+from helperhub.web.notice import tell
 
 #: Fields of a form that choose a row begin so; the id follows.
 CHOSEN = "id:"
@@ -48,22 +47,9 @@ def count_kinds(executions: Iterable[Execution]) -> list[str]:
     return [*shown, f"{left:,} more"] if left else shown
 
 
-def confirm_person(hub: Hub, request: Request, form: Mapping[str, str]) -> None:
-    """Have the key shown once more, if that was long ago.
-
-    Raises:
-        Unauthenticated: It is another.
-        StoreError: Redis can't be asked.
-    """
-    if not request.state.session.confirmed:
-        hub.sessions.confirm(request.state.session, form.get("key", "")[:200].strip())
-
-
-def tell(notice: str, **events: Any) -> Response:
-    """Return an empty answer that tells people something; lists on the page are asked for anew."""
-    # A header is Latin-1: json writes what isn't ASCII as escapes.
-    told = json.dumps({"notice": notice, "looked": "", **events})
-    return Response("", headers={"HX-Trigger": told}, media_type="text/html")
+def answer(text: str) -> Response:
+    """Return the empty answer to a confirmed change, which closes the dialog; see `notice.tell`."""
+    return Response("", headers=tell(text), media_type="text/html")
 
 
 def lead_to(request: Request, path: str) -> Response:
@@ -77,4 +63,4 @@ def in_words(number: int, noun: str = "execution") -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-__all__ = ["CHOSEN", "chosen_in", "confirm_person", "count_kinds", "in_words", "lead_to", "read_ids", "tell"]
+__all__ = ["CHOSEN", "answer", "chosen_in", "count_kinds", "in_words", "lead_to", "read_ids"]

@@ -14,6 +14,7 @@ from tests.integration.web.test_executions import HOSTILE, let_confirmation_pass
 
 from helperhub.model.access import Scope
 from helperhub.model.execution import Status
+from helperhub.web.pages.confirm import KEY_FIELD
 
 ALL = (Scope.MANAGE,)
 
@@ -33,7 +34,7 @@ def ask(browser: Browser, action: str, **which: str) -> dict[str, str]:
     answer = browser.do("dead/ask", {"action": action, **which})
     assert answer.status_code == 200, answer.text
     found = re.findall(r'name="(\w+)" (?:type="[a-z]+" )?(?:min="1" max="\d+" )?value="([^"]*)"', answer.text)
-    return {"title": re.findall(r'<h2 id="asking-title">([^<]*)<', answer.text)[0]} | {
+    return {"title": re.findall(r'<h2 id="ask-title">([^<]*)<', answer.text)[0]} | {
         name: html.unescape(value) for name, value in found
     }
 
@@ -137,9 +138,9 @@ def test_many_at_once_need_the_key_once_more(api: Api) -> None:
 
     asked = ask(browser, "delete", all="1")
     for wrong in ("", "hh_live_wrong", api.key(Scope.ADMIN)):
-        assert browser.do("dead/delete", {**asked, "key": wrong}).status_code == 401
+        assert browser.do("dead/delete", {**asked, KEY_FIELD: wrong}).status_code == 401
 
-    assert told(browser.do("dead/delete", {**asked, "key": key})) == "1 dead letter deleted."
+    assert told(browser.do("dead/delete", {**asked, KEY_FIELD: key})) == "1 dead letter deleted."
 
 
 def test_one_is_deleted_and_the_audit_says_who(api: Api) -> None:

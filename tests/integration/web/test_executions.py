@@ -17,6 +17,7 @@ from tests.integration.web.conftest import Browser, Open
 from helperhub import helper
 from helperhub.model.access import Scope
 from helperhub.model.execution import Status
+from helperhub.web.pages.confirm import KEY_FIELD
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -47,7 +48,7 @@ def ask(browser: Browser, action: str, *ids: str, **more: str) -> list[str]:
 def told(answer: httpx.Response) -> str:
     """Return what people are told."""
     assert answer.status_code == 200, answer.text
-    return str(json.loads(answer.headers["hx-trigger"])["notice"])
+    return str(json.loads(answer.headers["hx-trigger"])["notice"]["text"])
 
 
 def let_confirmation_pass(api: Api, browser: Browser) -> None:
@@ -187,7 +188,7 @@ def test_many_at_once_need_the_key_once_more(api: Api) -> None:
     let_confirmation_pass(api, browser)
 
     refused = browser.do("executions/cancel", {"ids": ids})
-    notice = told(browser.do("executions/cancel", {"ids": ids, "key": key}))
+    notice = told(browser.do("executions/cancel", {"ids": ids, KEY_FIELD: key}))
 
     assert refused.status_code == 401
     assert notice == "51 executions cancelled."

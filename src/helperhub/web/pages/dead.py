@@ -21,8 +21,9 @@ from helperhub.model.limits import parse_rate
 from helperhub.services.dead_letters import DeadFilter
 from helperhub.services.mass_replay import MOST_FIRST_ONES, MassReplay
 from helperhub.services.strict_json import read_json
-from helperhub.web.asking import confirm_person, in_words, lead_to, tell
+from helperhub.web.asking import answer, in_words, lead_to
 from helperhub.web.forms import Form
+from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.executions import row_of
 from helperhub.web.render import Pages, show_json
 
@@ -73,6 +74,7 @@ def _add_list(routes: APIRouter, hub: Hub, pages: Pages) -> None:
             at=hub.overview.status()["at"],
             narrowed=caller.is_narrowed,
             most_first=MOST_FIRST_ONES,
+            key_field=KEY_FIELD,
             confirmed=request.state.session.confirmed,
         )
 
@@ -81,11 +83,11 @@ def _add_many(routes: APIRouter, hub: Hub) -> None:
     @routes.post("/dead/replay", **of_session(Scope.RUN))
     def replay_matching(request: Request, caller: Caller, form: Form) -> Response:
         helper, cause = _read_which(form)
-        confirm_person(hub, request, form)
+        check_confirmed(hub, request, form)
         if caller.is_narrowed:
             # The execution that replays at a rate does so for the whole hub.
             done = hub.executions.replay_all(_ids_of(hub, caller, form))
-            return tell(f"{in_words(len(done), _NOUN)} put back.")
+            return answer(f"{in_words(len(done), _NOUN)} put back.")
         rate = form.get("rate", "").strip()
         first = form.get("stop_after_failures", "").strip()
         wanted = MassReplay(helper, cause, parse_rate(rate) if rate else None, _read_number(first) if first else None)
@@ -94,20 +96,20 @@ def _add_many(routes: APIRouter, hub: Hub) -> None:
     @routes.post("/dead/delete", **of_session(Scope.MANAGE))
     def delete_matching(request: Request, caller: Caller, form: Form) -> Response:
         _read_which(form)
-        confirm_person(hub, request, form)
-        return tell(f"{in_words(hub.dead_letters.delete(_ids_of(hub, caller, form)), _NOUN)} deleted.")
+        check_confirmed(hub, request, form)
+        return answer(f"{in_words(hub.dead_letters.delete(_ids_of(hub, caller, form)), _NOUN)} deleted.")
 
 
 def _add_one(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/dead/{id:path}/replay", **of_session(Scope.RUN))
     def replay(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
         _letter(hub, caller, id)
-        return tell(f"Put back as {hub.dead_letters.replay([id])[0][1]}.")
+        return answer(f"Put back as {hub.dead_letters.replay([id])[0][1]}.")
 
     @routes.post("/dead/{id:path}/delete", **of_session(Scope.MANAGE))
     def delete(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
         _letter(hub, caller, id)
-        return tell(f"{in_words(hub.dead_letters.delete([id]), _NOUN)} deleted.")
+        return answer(f"{in_words(hub.dead_letters.delete([id]), _NOUN)} deleted.")
 
     @routes.get("/dead/{id:path}/edit", **of_session(Scope.MANAGE))
     def edit(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - as above

@@ -23,8 +23,9 @@ from helperhub.services.archived import NO_ARCHIVE
 from helperhub.services.execution_pages import find_page
 from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
 from helperhub.services.search_words import MOST_CHARACTERS
-from helperhub.web.asking import chosen_in, confirm_person, count_kinds, in_words, lead_to, read_ids, tell
+from helperhub.web.asking import answer, chosen_in, count_kinds, in_words, lead_to, read_ids
 from helperhub.web.forms import Form
+from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.execution import add_execution
 from helperhub.web.render import Pages
 
@@ -104,6 +105,7 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
             ids=[one.id for one in taken],
             kinds=count_kinds(taken),
             more=len(found) > MOST_IDS,
+            key_field=KEY_FIELD,
             confirmed=request.state.session.confirmed or not _needs_key(len(taken)),
         )
 
@@ -113,7 +115,7 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
         done = hub.executions.replay_all(ids)
         if len(done) == len(ids) == 1:
             return lead_to(request, f"executions/{done[0][1]}")
-        return tell(f"{in_words(len(done))} put back{_left_out(len(ids) - len(done))}.")
+        return answer(f"{in_words(len(done))} put back{_left_out(len(ids) - len(done))}.")
 
     @routes.post("/executions/cancel", **of_session(Scope.MANAGE))
     def cancel(request: Request, caller: Caller, form: Form) -> Response:
@@ -124,7 +126,7 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
                 outcomes.append(hub.executions.cancel(id_, reason=_BY))
         asked = sum(one == "asked" for one in outcomes)
         running = f", {asked:,} of them run and were asked to stop" if asked else ""
-        return tell(f"{in_words(len(outcomes))} cancelled{running}{_left_out(len(ids) - len(outcomes))}.")
+        return answer(f"{in_words(len(outcomes))} cancelled{running}{_left_out(len(ids) - len(outcomes))}.")
 
 
 def _look(hub: Hub, caller: Principal, q: str, cursor: str | None) -> dict[str, Any]:
@@ -218,7 +220,7 @@ def _ids_of(hub: Hub, request: Request, caller: Principal, form: Form) -> list[s
     """
     ids = read_ids(form)
     if _needs_key(len(ids)):
-        confirm_person(hub, request, form)
+        check_confirmed(hub, request, form)
     if caller.is_narrowed:
         for id_ in ids:
             seen(hub, caller, id_)

@@ -128,6 +128,7 @@
     const said = [...page.querySelectorAll("[role=alert] p:not(:last-child)")].map((one) => one.textContent).join(" ") || "That didn't work.";
     const place = elt.closest("form")?.querySelector("[data-problem]");
     if (place) place.textContent = said;
+    else if (!xhr.getResponseHeader("HX-Trigger")) tell(said);
   };
   // A list that renews itself leaves alone what somebody has chosen, marked or is typing.
   const isInUse = (part) => {
@@ -139,7 +140,7 @@
   // Nor does it swap away the button that was pressed before its answer is there: what that tells would be lost.
   let changing = 0;
   const isLeftAlone = (part, config) => part.matches("[data-live]")
-    && config.triggeringEvent?.type !== "looked" && (changing > 0 || isInUse(part));
+    && config.triggeringEvent?.type !== "renew" && (changing > 0 || isInUse(part));
   const onRequest = (event) => {
     const { elt, requestConfig } = event.detail;
     if (requestConfig.verb !== "get") changing += 1;
@@ -155,7 +156,6 @@
   const onLoad = (event) => {
     const loaded = event.target;
     opened.forEach((id) => { const one = loaded.querySelector(`#${CSS.escape(id)}`); if (one) one.open = true; });
-    if (loaded.matches("dialog[data-open]")) loaded.showModal();
     loaded.querySelectorAll("[data-tail]").forEach((one) => { one.scrollTop = one.scrollHeight; });
     loaded.querySelectorAll("[data-choosing]").forEach(count);
   };
