@@ -17,6 +17,7 @@ from helperhub.model.access import Scope
 from helperhub.web import errors
 from helperhub.web.live import Changes
 from helperhub.web.pages.alerts import build_alerts_page
+from helperhub.web.pages.audit import build_audit_page
 from helperhub.web.pages.dead import build_dead_page
 from helperhub.web.pages.executions import build_executions_page
 from helperhub.web.pages.helpers import build_helpers_page
@@ -24,6 +25,7 @@ from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.now import build_now_page
 from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.sign_in import build_sign_in
+from helperhub.web.pages.webhooks import build_webhooks_page
 from helperhub.web.pages.workers import build_workers_page
 from helperhub.web.render import STATIC, Pages
 
@@ -38,10 +40,12 @@ BUILDERS: dict[str, BuildPage] = {
     "queues": build_queues_page,
     "workers": build_workers_page,
     "alerts": build_alerts_page,
+    "webhooks": build_webhooks_page,
     "keys": build_keys_page,
     "executions": build_executions_page,
     "dead": build_dead_page,
     "helpers": build_helpers_page,
+    "audit": build_audit_page,
 }
 
 

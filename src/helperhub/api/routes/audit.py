@@ -43,7 +43,7 @@ def build_audit_routes(hub: Hub) -> APIRouter:
         """Who did what, newest first: keys, people and plugins, from the command line and over HTTP alike."""
         wanted = AuditFilter(who, action, target, read_time(since), read_time(until))
         before = read_cursor(cursor, "before").get("before")
-        if before is not None and not _is_entry_id(str(before)):
+        if before is not None and not is_entry_id(str(before)):
             raise NoSuchPage
         found = hub.audit.find(wanted, limit=limit + 1, before=before)
         page = found[:limit]
@@ -69,6 +69,7 @@ def build_audit_routes(hub: Hub) -> APIRouter:
     return routes
 
 
-def _is_entry_id(text: str) -> bool:
+def is_entry_id(text: str) -> bool:
+    """Return whether ``text`` can be the id of an entry."""
     found = _ENTRY_ID.fullmatch(text)
     return found is not None and all(int(part) < 2**64 for part in found.groups())

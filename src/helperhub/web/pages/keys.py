@@ -21,6 +21,7 @@ from helperhub.web.render import Pages
 
 Id = Annotated[str, Query(max_length=40)]
 _NEVER = "never"
+_OPTIONS: dict[str, Any] = of_session(Scope.ADMIN, whole=True)
 _ABOUT = {
     Scope.READ: "read: see everything but secrets",
     Scope.RUN: "run: start helpers",
@@ -46,18 +47,17 @@ _CREATE = Question(
 def build_keys_page(hub: Hub, pages: Pages) -> APIRouter:
     """Return the routes of the page of keys; for admins of the whole hub."""
     routes = build_router("", "dashboard")
-    options: dict[str, Any] = of_session(Scope.ADMIN, whole=True)
 
-    @routes.get("/keys", **options)
+    @routes.get("/keys", **_OPTIONS)
     def show(request: Request) -> Response:
         found = sorted(hub.api_keys.all(), key=lambda one: (one["expired"], one["name"], one["id"]))
         return pages.page(request, "keys.html", title="Keys", keys=found)
 
-    @routes.get("/keys/create", **options)
+    @routes.get("/keys/create", **_OPTIONS)
     def ask_create(request: Request) -> Response:
         return ask(pages, request, _CREATE)
 
-    @routes.post("/keys/create", **options)
+    @routes.post("/keys/create", **_OPTIONS)
     def create(request: Request, form: Form) -> Response:
         def deed() -> Response:
             text, document = hub.api_keys.create(_read_wish(form))
@@ -65,11 +65,17 @@ def build_keys_page(hub: Hub, pages: Pages) -> APIRouter:
 
         return act(hub, pages, request, form, _CREATE, deed)
 
-    @routes.get("/keys/rotate", **options)
+    _add_rotating(routes, hub, pages)
+    _add_revoking(routes, hub, pages)
+    return routes
+
+
+def _add_rotating(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    @routes.get("/keys/rotate", **_OPTIONS)
     def ask_rotate(request: Request, id: Id = "") -> Response:  # noqa: A002 - DESIGN's word
         return ask(pages, request, _rotating(_find(hub, id)))
 
-    @routes.post("/keys/rotate", **options)
+    @routes.post("/keys/rotate", **_OPTIONS)
     def rotate(request: Request, form: Form) -> Response:
         key = _find(hub, form.get("id", ""))
 
@@ -80,11 +86,13 @@ def build_keys_page(hub: Hub, pages: Pages) -> APIRouter:
 
         return act(hub, pages, request, form, _rotating(key), deed)
 
-    @routes.get("/keys/revoke", **options)
+
+def _add_revoking(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    @routes.get("/keys/revoke", **_OPTIONS)
     def ask_revoke(request: Request, id: Id = "") -> Response:  # noqa: A002 - as above
         return ask(pages, request, _revoking(_find(hub, id)))
 
-    @routes.post("/keys/revoke", **options)
+    @routes.post("/keys/revoke", **_OPTIONS)
     def revoke(request: Request, form: Form) -> Response:
         key = _find(hub, form.get("id", ""))
 
@@ -93,8 +101,6 @@ def build_keys_page(hub: Hub, pages: Pages) -> APIRouter:
             return done(f"The key {key['name']} was revoked: its next request is refused.")
 
         return act(hub, pages, request, form, _revoking(key), deed)
-
-    return routes
 
 
 def _find(hub: Hub, key_id: str) -> dict[str, Any]:
