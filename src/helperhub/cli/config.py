@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from helperhub.cli.call import current_call
 from helperhub.cli.output import Column, Kind, echo_document, echo_table, wants_json
 from helperhub.cli.words import json_option
 from helperhub.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from helperhub.settings import LoadedSettings
 
 
 @click.group()
@@ -27,11 +22,14 @@ def show() -> None:
 
     Secrets are shown as ***. Variables of plugins are listed as far as they are set.
     """
-    from helperhub.settings import list_settings  # noqa: PLC0415 - pydantic is slow to import
+    from helperhub.settings.listing import (  # noqa: PLC0415 - pydantic is slow to import
+        list_plugin_variables,
+        list_settings,
+    )
 
     loaded = current_call().load_settings()
     rows = [(row.variable, row.value, row.source) for row in list_settings(loaded)]
-    rows += plugin_variables(loaded)
+    rows += list_plugin_variables(loaded)
     if wants_json():
         names = ("variable", "value", "source")
         echo_document({"settings": [dict(zip(names, row, strict=True)) for row in rows]})
@@ -64,18 +62,3 @@ def find_problems() -> list[str]:
         head, *more = str(error).split("\n  ")
         return more or [head]
     return [quarantine_message(plugin, plugins) for plugin in plugins.quarantined]
-
-
-def plugin_variables(loaded: LoadedSettings) -> list[tuple[str, str, str]]:
-    """Return variable, value and source of what is set for plugins, by name; secrets as ``***``."""
-    from helperhub.settings import PREFIX, Settings  # noqa: PLC0415 - as above
-    from helperhub.settings.variables import NESTING, hide_login, secret_names  # noqa: PLC0415 - as above
-
-    names = []
-    for name in sorted(loaded.environ):
-        section, nested, _ = name.upper().removeprefix(PREFIX).partition(NESTING)
-        if name.upper().startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
-            names.append(name)
-    secret = secret_names(Settings, PREFIX, names)
-    values = {name: "***" if name in secret else hide_login(loaded.environ[name]) for name in names}
-    return [(name, value, loaded.sources[name]) for name, value in values.items() if value]

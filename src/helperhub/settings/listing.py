@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from helperhub.model.duration import format_duration
 from helperhub.settings.loading import ALIASES, LoadedSettings
 from helperhub.settings.model import PREFIX, Settings
-from helperhub.settings.variables import NESTING, hide_login, members_of
+from helperhub.settings.variables import NESTING, hide_login, members_of, secret_names
 
 DEFAULT = "default"
 _WIDTH = 100
@@ -53,6 +53,18 @@ def list_settings(loaded: LoadedSettings) -> tuple[SettingRow, ...]:
         SettingRow(name, format_value(value), _source_of(name, sources) if is_set else DEFAULT, _meaning_of(field))
         for name, value, field, is_set in _walk(loaded.settings, PREFIX)
     )
+
+
+def list_plugin_variables(loaded: LoadedSettings) -> list[tuple[str, str, str]]:
+    """Return variable, value and source of what is set for plugins, by name; secrets as ``***``."""
+    names = []
+    for name in sorted(loaded.environ):
+        section, nested, _ = name.upper().removeprefix(PREFIX).partition(NESTING)
+        if name.upper().startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
+            names.append(name)
+    secret = secret_names(Settings, PREFIX, names)
+    values = {name: "***" if name in secret else hide_login(loaded.environ[name]) for name in names}
+    return [(name, value, loaded.sources[name]) for name, value in values.items() if value]
 
 
 def format_value(value: Any) -> str:

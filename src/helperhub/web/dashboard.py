@@ -24,7 +24,9 @@ from helperhub.web.pages.helpers import build_helpers_page
 from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.now import build_now_page
 from helperhub.web.pages.queues import build_queues_page
+from helperhub.web.pages.settings import build_settings_page
 from helperhub.web.pages.sign_in import build_sign_in
+from helperhub.web.pages.statistics import build_statistics_page
 from helperhub.web.pages.webhooks import build_webhooks_page
 from helperhub.web.pages.workers import build_workers_page
 from helperhub.web.render import STATIC, Pages
@@ -46,6 +48,8 @@ BUILDERS: dict[str, BuildPage] = {
     "dead": build_dead_page,
     "helpers": build_helpers_page,
     "audit": build_audit_page,
+    "statistics": build_statistics_page,
+    "settings": build_settings_page,
 }
 
 

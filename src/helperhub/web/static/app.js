@@ -36,14 +36,18 @@
   const draw = (element) => {
     const given = JSON.parse(element.dataset.chart);
     const starts = given.start.map((text) => Date.parse(text) / 1000);
-    const line = (label, name) => ({ label, stroke: color(name), fill: color(`${name}-ground`), width: 1.5, points: { show: false } });
+    const lines = given.lines || [["success", "--good", given.success], ["error", "--bad", given.error], ["expired", "--warn", given.other]];
+    // One or two values make no line that could be seen.
+    const isThin = (values) => values.filter((one) => one !== null).length < 3;
+    const line = (label, name, values) => ({ label, stroke: color(name), fill: color(`${name}-ground`), width: 1.5, points: { show: isThin(values) } });
     const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } };
     element.replaceChildren();
     new uPlot({
       width: element.clientWidth, height: 220, cursor: { y: false },
-      series: [{}, line("success", "--good"), line("error", "--bad"), line("expired", "--warn")],
+      series: [{}, ...lines.map((one) => line(...one))],
+      scales: { y: { range: (_, least, most) => [0, (most || 1) * 1.1] } },
       axes: [axis, axis],
-    }, [starts, given.success, given.error, given.other], element);
+    }, [starts, ...lines.map(([, , values]) => values)], element);
   };
   const drawAll = (within, again) => within.querySelectorAll(".chart[data-chart]").forEach((one) => {
     if (again || !one.firstChild) draw(one);
