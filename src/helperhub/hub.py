@@ -160,12 +160,15 @@ class Hub(UseCases):
         try:
             # Workers leave the settings that schedulers have entered: those decide.
             self.limit_rules.enter(renew_settings=not only_new)
-            return self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
+            change = self.helpers.register(specs, exclusive=exclusive, only_new=only_new, spared=spared)
         except StoreForbidden as error:
             if not only_new:
                 raise
             _log.warning("helpers_not_registered", extra={"error": error.message})
             return HelperChange("", enabled=True, planned=0, removed=0)
+        if not only_new:
+            self.installed.note(plugins, by=self.worker_id)
+        return change
 
     def register_if_room(self, *, exclusive: bool = False, only_new: bool = False) -> bool:
         """Do as `register`; False if Redis has no room for it now, which must not keep anybody from his work."""

@@ -29,6 +29,7 @@ from helperhub.services.enqueueing import Enqueueing
 from helperhub.services.executions import Executions
 from helperhub.services.fleet import Queues, Workers
 from helperhub.services.helpers import Helpers
+from helperhub.services.installed import Installed
 from helperhub.services.late_check_ins import LateCheckIns
 from helperhub.services.limits import LimitRules
 from helperhub.services.live import Live
@@ -47,6 +48,7 @@ from helperhub.store.api_keys import ApiKeys as ApiKeyStore
 from helperhub.store.audit import AuditStream
 from helperhub.store.connection import SOCKET_TIMEOUT_S, hurry
 from helperhub.store.idempotency import Idempotency
+from helperhub.store.registered import Registered
 from helperhub.store.sessions import Sessions as SessionStore
 from helperhub.store.sharded_views import spread_workers
 from helperhub.store.tail import Tail
@@ -75,6 +77,11 @@ class UseCases(Assembly):
         return Helpers(
             self.scripts, self.catalogue, self._planner, self.settings.timezone, self.limit_rules, self.audit
         )
+
+    @cached_property
+    def installed(self) -> Installed:
+        """See which plugins the scheduler found."""
+        return Installed(Registered(self.scripts.client, self.scripts.keys), self._redis_time)
 
     @cached_property
     def limit_rules(self) -> LimitRules:

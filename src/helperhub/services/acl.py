@@ -121,6 +121,7 @@ _KINDS = {
     "alerts": ("RW", "R", "RW"),
     "alertrules": ("RW", "R", "RW"),
     "notices": ("RW", "R", "RW"),
+    "plugins": ("RW", "R", "R"),
     "webhooks": ("RW", "R", "RW"),
     "idempotency": ("R", "R", "RW"),
     "session": ("R", "R", "RW"),
@@ -148,7 +149,7 @@ _SINGLE = frozenset(
         ),
         *("rules", "inhand", "perqueue"),
         *("synced", "shards", "meta", "rev", "catalogue", "overrides", "planned", "plan", "audit", "apikeys"),
-        *("webhooks", "alerts", "alertrules", "notices", "lost", "stopped"),
+        *("plugins", "webhooks", "alerts", "alertrules", "notices", "lost", "stopped"),
     }
 )
 

@@ -71,6 +71,7 @@ of a shard live on one node and one script may touch any of them.
 | P:alerts         | hash   | id of an alert to it, JSON; ``version`` of the last writing | resolved: 7 d |
 | P:alertrules     | hash   | rule, or rule and subject, to the threshold that people set | till reset |
 | P:notices        | hash   | id of a notification to it, signed JSON               | till enqueued or sent |
+| P:plugins        | string | what the scheduler that registered last found installed, JSON | for ever |
 | P:webhooks       | hash   | id of a webhook to what it starts and digests, JSON   | till deleted |
 | P:session:<digest> | string | whose session in the dashboard it is, JSON             | 1 h after the last use |
 | P:login:<digest> | string | whom a link signs in, JSON                             | 10 min, or till used |

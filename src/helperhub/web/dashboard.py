@@ -23,6 +23,7 @@ from helperhub.web.pages.executions import build_executions_page
 from helperhub.web.pages.helpers import build_helpers_page
 from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.now import build_now_page
+from helperhub.web.pages.plugins import build_plugins_page
 from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.settings import build_settings_page
 from helperhub.web.pages.sign_in import build_sign_in
@@ -49,6 +50,7 @@ BUILDERS: dict[str, BuildPage] = {
     "helpers": build_helpers_page,
     "audit": build_audit_page,
     "statistics": build_statistics_page,
+    "plugins": build_plugins_page,
     "settings": build_settings_page,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from tests.integration.api.conftest import Api, Serve
 from tests.integration.services.targets import target
@@ -26,6 +27,10 @@ def _address_in(page: str) -> str:
 
 def _make(api: Api, helper: str = "echo") -> str:
     return str(api.hub.webhooks.create(WebhookWish(helper, "made"))[2]["id"])
+
+
+def _told(api: Api) -> list[dict[str, Any]]:
+    return api.hub.callbacks.find(CallbackFilter(statuses=frozenset({Status.SUCCESS})), limit=9)
 
 
 def test_new_webhook_s_address_is_shown_once_and_takes_messages(api: Api, browser: Browser) -> None:
@@ -118,9 +123,8 @@ def test_callbacks_are_listed_by_state_and_sent_once_more(serve: Serve, wait_unt
         api = serve(settings=settings, worker=True, scheduler=True)
         browser, other = Browser(api, api.key(Scope.MANAGE)), Browser(api, api.key(Scope.MANAGE, helpers=["broken"]))
         execution = api.hub.enqueue("echo", {"a": 1}, callback=there.url)
-        told = lambda: api.hub.callbacks.find(CallbackFilter(statuses=frozenset({Status.SUCCESS})), limit=9)  # noqa: E731
-        wait_until(lambda: len(told()) == 1)
-        callback = told()[0]["id"]
+        wait_until(lambda: len(_told(api)) == 1)
+        callback = _told(api)[0]["id"]
 
         assert "204 after" in browser.see("webhooks/callbacks", params={"status": "success"}).text
         assert (
@@ -131,6 +135,6 @@ def test_callbacks_are_listed_by_state_and_sent_once_more(serve: Serve, wait_unt
         assert other.do("webhooks/callbacks/replay", {"id": callback}).status_code == 404
         assert browser.do("webhooks/callbacks/replay", {"id": str(execution)}).status_code == 404
         assert browser.do("webhooks/callbacks/replay", {"id": callback}).status_code == 200
-        wait_until(lambda: len(told()) == 2)
+        wait_until(lambda: len(_told(api)) == 2)
 
     assert len(there.requests) == 2

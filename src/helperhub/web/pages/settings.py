@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -28,7 +28,7 @@ def build_settings_page(hub: Hub, pages: Pages) -> APIRouter:
         found = [one for one in rows if wanted in f"{one.variable} {one.meaning}".casefold()]
         if only == "set":
             found = [one for one in found if one.source != DEFAULT]
-        given = {"settings": found, "all": len(rows), "q": q, "only": only, "default": DEFAULT}
+        given: dict[str, Any] = {"settings": found, "all": len(rows), "q": q, "only": only, "default": DEFAULT}
         return pages.page(request, "settings.html", title="Settings", **given)
 
     return routes

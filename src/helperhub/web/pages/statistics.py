@@ -62,7 +62,12 @@ def build_statistics_page(hub: Hub, pages: Pages) -> APIRouter:
 
     @routes.get("/statistics", **of_session(Scope.READ))
     def show(request: Request, caller: Caller, asked: Annotated[Asked, Depends(_read_asked)]) -> Response:
-        given = {"asked": asked, "spans": list(SPANS), "orders": list(ORDERS), "weeks": _weeks(hub, caller)}
+        given: dict[str, Any] = {
+            "asked": asked,
+            "spans": list(SPANS),
+            "orders": list(ORDERS),
+            "weeks": _weeks(hub, caller),
+        }
         try:
             given |= {"problem": "", **_look(hub, caller, asked)}
         except (NotFound, ArchiveError) as error:
