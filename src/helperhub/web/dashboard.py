@@ -29,6 +29,7 @@ from helperhub.web.pages.settings import build_settings_page
 from helperhub.web.pages.sign_in import build_sign_in
 from helperhub.web.pages.statistics import build_statistics_page
 from helperhub.web.pages.webhooks import build_webhooks_page
+from helperhub.web.pages.timeline import build_timeline_page
 from helperhub.web.pages.workers import build_workers_page
 from helperhub.web.render import STATIC, Pages
 
@@ -52,6 +53,7 @@ BUILDERS: dict[str, BuildPage] = {
     "statistics": build_statistics_page,
     "plugins": build_plugins_page,
     "settings": build_settings_page,
+    "timeline": build_timeline_page,
 }
 
 

@@ -40,17 +40,6 @@ _MOST_REASON = 500
 def add_editing(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     """Add what the page of a helper sends its forms to."""
 
-    @routes.post("/-/preview/{name:path}", **of_session(Scope.MANAGE))
-    def preview(request: Request, caller: Caller, name: Name, form: Form) -> Response:
-        check_sees(hub, caller, name)
-        row = hub.helpers.row(name)
-        try:
-            update = read_update(row, form)
-            found = hub.helpers.preview(name, update) if update is not None else None
-        except UsageError as error:
-            return pages.part(request, "helper_preview.html", found=None, problem=error)
-        return pages.part(request, "helper_preview.html", found=found, problem=None)
-
     @routes.post("/-/save/{name:path}", **of_session(Scope.MANAGE))
     def save(request: Request, caller: Caller, name: Name, form: Form) -> Response:
         check_sees(hub, caller, name)
@@ -86,6 +75,25 @@ def add_editing(routes: APIRouter, hub: Hub, pages: Pages) -> None:
         if not is_declared:
             return Response(status_code=204, headers={"HX-Redirect": pages.path(request, "helpers")})
         return answer_done(f"{name} is as its author declared it.", events=("renew", "declared"))
+
+
+def add_preview(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    """Add what the editor asks while somebody types."""
+
+    @routes.post("/-/preview/{name:path}", **of_session(Scope.MANAGE))
+    def preview(request: Request, caller: Caller, name: Name, form: Form) -> Response:
+        check_sees(hub, caller, name)
+        row = hub.helpers.row(name)
+        try:
+            update = read_update(row, form)
+            found = hub.helpers.preview(name, update) if update is not None else None
+        except UsageError as error:
+            return pages.part(request, "helper_preview.html", found=None, problem=error)
+        return pages.part(request, "helper_preview.html", found=found, problem=None)
+
+
+def add_run(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    """Add what the form that runs a helper is sent to."""
 
     @routes.post("/-/run/{name:path}", **of_session(Scope.RUN))
     def run(request: Request, caller: Caller, name: Name, form: Form) -> Response:
@@ -240,4 +248,13 @@ def _write(payload: Any) -> str:
     return orjson.dumps(payload, option=orjson.OPT_INDENT_2).decode()
 
 
-__all__ = ["add_editing", "editor_of", "read_lines", "read_update", "run_form_of", "write_schedule"]
+__all__ = [
+    "add_editing",
+    "add_preview",
+    "add_run",
+    "editor_of",
+    "read_lines",
+    "read_update",
+    "run_form_of",
+    "write_schedule",
+]

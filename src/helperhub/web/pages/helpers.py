@@ -33,7 +33,7 @@ from helperhub.services.helper_list import (
 from helperhub.services.helper_times import next_times
 from helperhub.services.statistics import Wish
 from helperhub.web.notice import answer_done
-from helperhub.web.pages.helper_editing import add_editing, editor_of, run_form_of
+from helperhub.web.pages.helper_editing import add_editing, add_preview, add_run, editor_of, run_form_of
 from helperhub.web.render import Pages
 
 _SHOWN = 10
@@ -67,7 +67,8 @@ def build_helpers_page(hub: Hub, pages: Pages) -> APIRouter:
         return pages.part(request, "now_chart.html", series=series)
 
     _add_switches(routes, hub, pages)
-    add_editing(routes, hub, pages)
+    for add in (add_editing, add_preview, add_run):
+        add(routes, hub, pages)
 
     @routes.get("/{name:path}", **of_session(Scope.READ))
     def one(request: Request, caller: Caller, name: Name) -> Response:
