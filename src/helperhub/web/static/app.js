@@ -89,6 +89,11 @@
     hiding = setTimeout(() => shown.replaceChildren(), undo ? 15000 : 8000);
   };
   const tell = (text) => notice({ text });
+  // A live part may be asked for anew while a button of it is at work: what its answer tells would then be told to nobody.
+  document.addEventListener("htmx:beforeSend", ({ detail: { elt, xhr } }) => xhr.addEventListener("loadend", () => {
+    const told = elt.isConnected ? null : xhr.getResponseHeader("HX-Trigger");
+    if (told) Object.entries(JSON.parse(told)).forEach(([name, detail]) => htmx.trigger(document.body, name, detail || {}));
+  }));
   document.addEventListener("notice", (event) => notice(typeof event.detail === "string" ? { text: event.detail } : event.detail));
 
   // -- questions: what the server puts into #ask is shown, and forgotten when it is closed: it may hold a secret
