@@ -14,8 +14,8 @@ from helperhub.services.executions import Executions
 from helperhub.services.overview import Overview
 from helperhub.services.plan import Plan
 
-#: Drawn at most of what is over and of what is planned; more is nothing that anybody could tell apart.
-MOST = 500
+#: Drawn at most of what is over and of what waits, and of what is planned: reading these takes less than 0.2 s.
+MOST, MOST_PLANNED = 1500, 4000
 #: Lanes, at most.
 MOST_LANES = 60
 _FINAL = frozenset(status for status in Status if status.final)
@@ -80,19 +80,19 @@ def look_at(
     since, until = now - span, now + span
     wanted = _wanted(text, sees)
     over = find_page(sources.executions, ExecutionFilter(statuses=_FINAL, since=since), limit=MOST, fits=wanted)
-    planned = sources.plan.upcoming(limit=None if narrowed or text else MOST)
+    planned = sources.plan.upcoming(limit=None if narrowed or text else MOST_PLANNED)
     coming = [one for one in planned if wanted(one) and one.due_at is not None and one.due_at <= until]
     waiting = [one for one in sources.overview.waiting(wanted, limit=MOST) if since <= start_of(one) <= until]
     running = [one for one in sources.overview.running() if wanted(one)]
     lanes: dict[str, dict[str, Execution]] = {}
     # By id: what ends or starts between two of the looks is there once, as it was seen last.
-    for one in (*coming[:MOST], *waiting, *running, *over.executions):
+    for one in (*coming[:MOST_PLANNED], *waiting, *running, *over.executions):
         lanes.setdefault(one.helper, {})[one.id] = one
     shown = [Lane(name, sorted(lanes[name].values(), key=start_of)) for name in islice(sorted(lanes), MOST_LANES)]
     oldest = over.executions[-1].finished_at if over.following is not None and over.executions else None
-    is_cut = len(coming) > MOST or (len(planned) == MOST and len(coming) == MOST)
+    is_cut = len(coming) > MOST_PLANNED or len(planned) == len(coming) == MOST_PLANNED
     return Timeline(
-        since, until, shown, len(lanes) - len(shown), oldest, start_of(coming[:MOST][-1]) if is_cut else None
+        since, until, shown, len(lanes) - len(shown), oldest, start_of(coming[:MOST_PLANNED][-1]) if is_cut else None
     )
 
 
@@ -108,4 +108,4 @@ def _wanted(text: str, sees: Callable[[Execution], bool]) -> Callable[[Execution
     return lambda one: wanted in one.helper.casefold() and sees(one)
 
 
-__all__ = ["MOST", "MOST_LANES", "Lane", "Sources", "Timeline", "look_at", "start_of"]
+__all__ = ["MOST", "MOST_LANES", "MOST_PLANNED", "Lane", "Sources", "Timeline", "look_at", "start_of"]

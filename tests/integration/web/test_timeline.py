@@ -28,6 +28,11 @@ def seldom(ctx: Any) -> None:
     """Do nothing."""
 
 
+@helper(schedule=Every(timedelta(seconds=20)))
+def rapid(ctx: Any) -> None:
+    """Do nothing."""
+
+
 @helper(retry=RetryPolicy(max_attempts=1))
 def broken(ctx: Any) -> None:
     """Always fail."""
@@ -43,6 +48,7 @@ def test_lanes_show_what_is_planned_as_links_with_a_table(planning: Api) -> None
     page = Browser(planning, planning.key(Scope.MANAGE)).see("timeline").text
 
     assert len(re.findall(r'<rect class="bar planned"', page)) == len(planning.hub.plan.upcoming())
+    assert page.count("Skip one execution of") == len(planning.hub.plan.upcoming())
     assert re.search(r'<a href="/ui/timeline/planned/often%40\d{8}T\d{6}Z"', page)
     assert "<table>" in page
 
@@ -62,6 +68,15 @@ def test_what_ran_has_a_bar_with_its_status_and_leads_to_its_page(planning: Api)
 
     assert 'class="bar success"' in page
     assert f'href="/ui/executions/{id_}"' in page
+
+
+def test_what_is_too_near_to_tell_apart_is_one_bar_that_leads_to_the_helper(serve: Serve) -> None:
+    api = serve([rapid])
+
+    page = Browser(api, api.key(Scope.READ)).see("timeline").text
+
+    assert page.count('class="bar planned"') == 1
+    assert re.search(r'<a href="/ui/helpers/rapid"[^>]*aria-label="rapid: \d+ planned, ', page)
 
 
 def test_what_waits_has_a_bar_too(serve: Serve) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -14,7 +15,7 @@ from helperhub.api.access import Caller, build_router, of_session
 from helperhub.errors import HelperHubError, NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
-from helperhub.model.duration import parse_duration
+from helperhub.model.duration import format_duration, parse_duration
 from helperhub.model.execution import Execution, Status
 from helperhub.model.instant import parse_instant, to_rfc3339
 from helperhub.services.plan import PlanChange
@@ -57,6 +58,8 @@ def build_timeline_page(hub: Hub, pages: Pages) -> APIRouter:
             "query": query,
             "most": 1000 if rows == "all" else 20,
         }
+        ahead = hub.helpers.planner.window
+        shown["ahead"] = format_duration(ahead) if ahead < SPANS[chosen] else ""
         return pages.page(request, "timeline.html", title="Timeline", **shown, **_draw(found, now))
 
     @routes.get("/planned/{id:path}", **of_session(Scope.READ))
@@ -147,16 +150,43 @@ def _draw(found: Timeline, now: datetime) -> dict[str, Any]:
 
 
 def _bars(lane: Lane, since: datetime, length: float, now: datetime) -> list[dict[str, Any]]:
-    bars = []
+    """Return a lane's bars; what ended alike and is too near to tell apart is one, which leads to the helper."""
+    bars: list[_Bar] = []
+    last: dict[Status, _Bar] = {}
     for one in lane.executions:
         start, end = start_of(one), _end_of(one, now)
         x = max(0.0, (start - since).total_seconds() / length * _WIDTH)
-        width = max(_LEAST, (end - since).total_seconds() / length * _WIDTH - x)
+        until = min(_WIDTH, max(x + _LEAST, (end - since).total_seconds() / length * _WIDTH))
         # What is planned for the very end is to be seen, too.
         x = min(x, _WIDTH - _LEAST)
-        bar = {"x": f"{x:.1f}", "width": f"{min(width, _WIDTH - x):.1f}", "status": one.status.value}
-        bars.append(bar | {"path": _path(one), "title": _title(one, now)})
-    return bars
+        before = last.get(one.status)
+        if before is not None and x < before.until + 1:
+            before.until = max(before.until, until)
+            before.executions.append(one)
+        else:
+            last[one.status] = _Bar(x, until, [one])
+            bars.append(last[one.status])
+    return [bar.document(now) for bar in bars]
+
+
+@dataclass(slots=True)
+class _Bar:
+    x: float
+    until: float
+    executions: list[Execution]
+
+    def document(self, now: datetime) -> dict[str, Any]:
+        first, last = self.executions[0], self.executions[-1]
+        if first is last:
+            title, path = _title(first, now), _path(first)
+        else:
+            span = f"{start_of(first):%H:%M:%S} to {start_of(last):%H:%M:%S} UTC"
+            title, path = (
+                f"{first.helper}: {len(self.executions)} {first.status.value}, {span}",
+                f"helpers/{first.helper}",
+            )
+        drawn = {"x": f"{self.x:.1f}", "width": f"{self.until - self.x:.1f}", "status": first.status.value}
+        return drawn | {"title": title, "path": path}
 
 
 def _end_of(one: Execution, now: datetime) -> datetime:
@@ -167,11 +197,14 @@ def _end_of(one: Execution, now: datetime) -> datetime:
 
 
 def _took(one: Execution, now: datetime) -> float | None:
-    return (_end_of(one, now) - one.started_at).total_seconds() * 1000 if one.started_at else None
+    if one.started_at is None or (one.finished_at is None and one.status is not Status.RUNNING):
+        return None
+    return ((one.finished_at or now) - one.started_at).total_seconds() * 1000
 
 
 def _title(one: Execution, now: datetime) -> str:
-    took = f", {show_span(_took(one, now))}" if one.started_at else ""
+    ms = _took(one, now)
+    took = f", {show_span(ms)}" if ms is not None else ""
     return f"{one.helper}: {one.status.value}{took}, {start_of(one):%H:%M:%S} UTC"
 
 
