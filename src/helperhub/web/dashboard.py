@@ -28,8 +28,8 @@ from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.settings import build_settings_page
 from helperhub.web.pages.sign_in import build_sign_in
 from helperhub.web.pages.statistics import build_statistics_page
-from helperhub.web.pages.webhooks import build_webhooks_page
 from helperhub.web.pages.timeline import build_timeline_page
+from helperhub.web.pages.webhooks import build_webhooks_page
 from helperhub.web.pages.workers import build_workers_page
 from helperhub.web.render import STATIC, Pages
 
