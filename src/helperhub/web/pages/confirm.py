@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from fastapi import Request, Response
 
 from helperhub.errors import HelperHubError, StoreError, Unauthenticated
 from helperhub.hub import Hub
+from helperhub.web.notice import tell
 from helperhub.web.render import Pages
 
 #: The field in which the key is shown once more.
@@ -144,8 +143,7 @@ def done(text: str, answer: Response | None = None) -> Response:
         answer: What is shown in the dialog instead of closing it.
     """
     found = Response(status_code=200, media_type="text/html") if answer is None else answer
-    told: dict[str, Any] = {"notice": text, "changed": ""}
-    found.headers["HX-Trigger"] = json.dumps(told)
+    found.headers.update(tell(text, events=("changed", "renew")))
     return found
 
 
