@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ def chatty(ctx: Any) -> dict[str, Any]:
     ctx.log.warning("the soup is hot", extra={"degrees": 80})
     ctx.progress(3, 4, "bowls")
     return {"said": ctx.payload}
+
+
+@helper()
+def slow(ctx: Any) -> str:
+    """Go on until somebody stops it."""
+    ctx.log.info("the water boils")
+    ctx.progress(1, 2, "pots")
+    until = time.monotonic() + 20
+    while not ctx.cancelled and time.monotonic() < until:
+        time.sleep(0.02)
+    return "stopped"
 
 
 def end(api: Api, name: str, payload: Any = None) -> str:
@@ -222,6 +234,30 @@ def test_page_of_one_tells_its_story_with_log_progress_and_result(serve: Serve) 
     assert html.escape(HOSTILE) in page
     assert HOSTILE not in page
     assert "hx-trigger" not in page  # it is over: nothing is asked for any more
+
+
+def see_until(browser: Browser, path: str, *words: str) -> str:
+    """Ask for a page until it has all the words, as it does itself; return it."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        page = browser.see(path).text
+        if all(word in page for word in words):
+            return page
+        time.sleep(0.05)
+    raise AssertionError(page)
+
+
+def test_page_of_one_that_runs_shows_log_and_progress_meanwhile_and_stops_it(serve: Serve) -> None:
+    api = serve([slow], worker=True)
+    id_ = str(api.hub.enqueue("slow"))
+    browser = Browser(api, api.key(Scope.MANAGE))
+
+    page = see_until(browser, f"executions/{id_}", "the water boils", "1 of 2 pots")
+
+    assert '<progress value="1" max="2"' in page
+    assert "It is in hand of a worker process." in page
+    assert told(browser.do(f"executions/{id_}/cancel")) == "It runs, and was asked to stop."
+    assert api.hub.wait(id_, timeout=SOON).status.final
 
 
 def test_page_of_one_that_waits_says_why_and_renews_itself(api: Api, browser: Browser) -> None:

@@ -168,6 +168,12 @@
     loaded.querySelectorAll("[data-tail]").forEach((one) => { one.scrollTop = one.scrollHeight; });
     loaded.querySelectorAll("[data-choosing]").forEach(count);
   };
+  // What was chosen has been done: the list may be renewed again.
+  const onDone = () => {
+    document.querySelectorAll("[data-choosing] input[type=checkbox]:checked").forEach((box) => { box.checked = false; });
+    document.querySelectorAll("[data-choosing]").forEach(count);
+  };
+  document.addEventListener("renew", onDone);
   document.addEventListener("change", onChange);
   document.addEventListener("click", onClick);
   document.addEventListener("htmx:responseError", onRefusal);
