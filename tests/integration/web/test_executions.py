@@ -6,6 +6,7 @@ import html
 import json
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from tests.integration.api.conftest import SOON, Api, Serve
 from tests.integration.web.conftest import Browser, Open
 
-from helperhub import helper
+from helperhub import RetryPolicy, helper
 from helperhub.model.access import Scope
 from helperhub.model.execution import Status
 from helperhub.web.pages.confirm import KEY_FIELD
@@ -40,6 +41,11 @@ def slow(ctx: Any) -> str:
     while not ctx.cancelled and time.monotonic() < until:
         time.sleep(0.02)
     return "stopped"
+
+
+def fail(ctx: Any) -> None:
+    """Fail each time."""
+    raise RuntimeError(ctx.execution_id)
 
 
 def end(api: Api, name: str, payload: Any = None) -> str:
@@ -311,3 +317,15 @@ def test_list_says_that_the_archive_is_away(serve: Serve, archive_url: str, tmp_
 
     assert "Redis and the archive as one" in there
     assert "The archive can't be read now" in away
+
+
+def test_due_time_of_a_retry_is_told_as_that_attempt_s(serve: Serve) -> None:
+    again = helper(name="again", retry=RetryPolicy(max_attempts=2, min_backoff=timedelta(milliseconds=100)))(fail)
+    api = serve([again], worker=True)
+    id_ = end(api, "again")
+
+    page = Browser(api, api.key(Scope.READ)).see(f"executions/{id_}").text
+
+    order = [page.index(words) for words in ("Attempt 1 of 2 failed", "Attempt 2 of 2 due", "Attempt 2 of 2 started")]
+    assert order == sorted(order)
+    assert '<span class="what">Due</span>' not in page

@@ -117,7 +117,9 @@ def tell_story(one: Execution) -> list[dict[str, Any]]:
     if one.planned_at != one.due_at:
         add(one.planned_at, "Planned for this time")
     is_again = one.status is Status.QUEUED and bool(one.errors)
-    add(one.due_at, f"Attempt {one.attempt} due" if is_again else "Due")
+    # A retry has a due time of its own, instead of the first.
+    is_retry = one.due_at is not None and any(error.at and error.at < one.due_at for error in one.errors)
+    add(one.due_at, f"Attempt {one.attempt} of {one.max_attempts} due" if is_retry else "Due")
     add(one.enqueued_at, f"Enqueued {_TRIGGERS[one.trigger.value]}", note=f"queue {one.queue}, priority {one.priority}")
     for error in one.errors:
         add(error.at, f"Attempt {error.attempt} of {one.max_attempts} failed", "error", error=error.to_document())
