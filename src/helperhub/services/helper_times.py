@@ -6,11 +6,17 @@ from datetime import datetime, time, timedelta, tzinfo
 from typing import Any
 
 from helperhub.model.helper import HelperSpec
-from helperhub.model.instant import to_rfc3339
+from helperhub.model.instant import from_ms, to_rfc3339
 from helperhub.model.schedule import Cron, Daily, Schedule
 from helperhub.schedules.due_times import next_due
 from helperhub.schedules.wall_clock import shown_at, wall_time
 from helperhub.schedules.zones import load_zone
+from helperhub.services.helpers import Helpers
+
+
+def now_of(helpers: Helpers) -> datetime:
+    """Return Redis TIME, which decides what is past."""
+    return from_ms(helpers.scripts.due(limit=1).now_ms)
 
 
 def next_times(spec: HelperSpec, *, now: datetime, default_tz: str, count: int) -> list[dict[str, Any]]:
@@ -64,4 +70,4 @@ def _write(offset: timedelta) -> str:
     return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60}:{abs(minutes) % 60:02}"
 
 
-__all__ = ["next_times"]
+__all__ = ["next_times", "now_of"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -43,15 +43,19 @@ class Plan:
     record_of: RecordOf
     audit: Audit
 
-    def upcoming(self, *, helper: str | None = None, limit: int | None = None) -> list[Execution]:
+    def upcoming(
+        self, *, helper: str | None = None, among: Collection[str] | None = None, limit: int | None = None
+    ) -> list[Execution]:
         """Return planned executions in order of due time, then priority.
 
         Args:
             helper: Only those of this helper (with all its instances) or instance.
+            among: Only those of these helpers and instances; None for all.
             limit: At most so many.
         """
         rows = self.catalogue.read().rows
-        wanted = [name for name in rows if helper is None or helper in (name, split_key(name)[0])]
+        named = rows if among is None else [name for name in among if name in rows]
+        wanted = [name for name in named if helper is None or helper in (name, split_key(name)[0])]
         planned: list[PlannedRow] = []
         for _ in range(_LOOKS):
             planned, cut = self._first_rows(wanted, limit)
@@ -59,6 +63,17 @@ class Plan:
                 break  # else some came due between two reads, and others have taken their place
         planned.sort(key=lambda row: (row.due_ms, rows[row.helper].spec.priority, row.helper, row.slot))
         return [self._execution(rows[row.helper], row) for row in planned[:limit]]
+
+    def due_until(self, until: datetime, sees: Callable[[str, str], bool]) -> list[str]:
+        """Return the helpers and instances that are due by ``until`` at least once, by name.
+
+        Args:
+            until: When.
+            sees: Tells by name and queue whether one is wanted.
+        """
+        rows, until_ms = self.catalogue.read().rows, epoch_ms(until)
+        due = sorted(name for name, due_ms in self.catalogue.next_due().items() if due_ms <= until_ms and name in rows)
+        return [name for name in due if sees(name, rows[name].spec.queue)]
 
     def _first_rows(self, wanted: Sequence[str], limit: int | None) -> tuple[list[PlannedRow], bool]:
         """Return the planned rows of these helpers, at least the first ``limit``; and whether any were left out."""

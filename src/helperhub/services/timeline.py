@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 
 from helperhub.model.execution import Execution, Status
 from helperhub.services.execution_filter import ExecutionFilter
@@ -65,7 +64,7 @@ class Sources:
 
 
 def look_at(
-    sources: Sources, *, now: datetime, span: timedelta, text: str, sees: Callable[[Execution], bool], narrowed: bool
+    sources: Sources, *, now: datetime, span: timedelta, text: str, sees: Callable[[str, str], bool]
 ) -> Timeline:
     """Return what happened within ``span`` before ``now``, and what comes within ``span`` after it.
 
@@ -74,25 +73,32 @@ def look_at(
         now: The middle.
         span: How far to either side.
         text: Only helpers whose names hold this, in any case.
-        sees: Whether the caller may see an execution.
-        narrowed: Whether there are any that he may not see: then all of the plan has to be looked at.
+        sees: Tells by helper and queue whether the caller may see it.
     """
-    since, until = now - span, now + span
-    wanted = _wanted(text, sees)
-    over = find_page(sources.executions, ExecutionFilter(statuses=_FINAL, since=since), limit=MOST, fits=wanted)
-    planned = sources.plan.upcoming(limit=None if narrowed or text else MOST_PLANNED)
-    coming = [one for one in planned if wanted(one) and one.due_at is not None and one.due_at <= until]
-    waiting = [one for one in sources.overview.waiting(wanted, limit=MOST) if since <= start_of(one) <= until]
-    running = [one for one in sources.overview.running() if wanted(one)]
+    since, until, wanted = now - span, now + span, _wanted(text, sees)
+    fits = lambda one: wanted(one.helper, one.queue)  # noqa: E731 - of executions, the same
+    over = find_page(sources.executions, ExecutionFilter(statuses=_FINAL, since=since), limit=MOST, fits=fits)
+    waiting = [one for one in sources.overview.waiting(fits, limit=MOST) if since <= start_of(one) <= until]
+    past = [*waiting, *filter(fits, sources.overview.running()), *over.executions]
+    ran = {one.helper for one in past}
+    due = sources.plan.due_until(until, wanted)
+    # Where there are too many, those that ran are more than those that are only planned; of either, by name.
+    names = [*sorted(ran), *(name for name in due if name not in ran)]
+    chosen = frozenset(names[:MOST_LANES])
+    planned = sources.plan.upcoming(among=sorted(chosen), limit=MOST_PLANNED)
+    coming = [one for one in planned if one.due_at is not None and one.due_at <= until]
     lanes: dict[str, dict[str, Execution]] = {}
     # By id: what ends or starts between two of the looks is there once, as it was seen last.
-    for one in (*coming[:MOST_PLANNED], *waiting, *running, *over.executions):
-        lanes.setdefault(one.helper, {})[one.id] = one
-    shown = [Lane(name, sorted(lanes[name].values(), key=start_of)) for name in islice(sorted(lanes), MOST_LANES)]
-    oldest = over.executions[-1].finished_at if over.following is not None and over.executions else None
-    is_cut = len(coming) > MOST_PLANNED or len(planned) == len(coming) == MOST_PLANNED
+    for one in (*coming, *past):
+        if one.helper in chosen:
+            lanes.setdefault(one.helper, {})[one.id] = one
     return Timeline(
-        since, until, shown, len(lanes) - len(shown), oldest, start_of(coming[:MOST_PLANNED][-1]) if is_cut else None
+        since,
+        until,
+        [Lane(name, sorted(lanes[name].values(), key=start_of)) for name in sorted(lanes)],
+        len(names) - len(chosen),
+        over.executions[-1].finished_at if over.following is not None and over.executions else None,
+        coming[-1].due_at if len(coming) == MOST_PLANNED else None,
     )
 
 
@@ -103,9 +109,9 @@ def start_of(one: Execution) -> datetime:
     return found
 
 
-def _wanted(text: str, sees: Callable[[Execution], bool]) -> Callable[[Execution], bool]:
-    wanted = text.strip().casefold()
-    return lambda one: wanted in one.helper.casefold() and sees(one)
+def _wanted(text: str, sees: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+    part = text.strip().casefold()
+    return lambda helper, queue: part in helper.casefold() and sees(helper, queue)
 
 
 __all__ = ["MOST", "MOST_LANES", "MOST_PLANNED", "Lane", "Sources", "Timeline", "look_at", "start_of"]

@@ -17,7 +17,6 @@ from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Execution
 from helperhub.model.helper import split_key
-from helperhub.model.instant import parse_instant
 from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
 from helperhub.services.helper_list import (
@@ -30,7 +29,7 @@ from helperhub.services.helper_list import (
     list_helpers,
     outcomes_of,
 )
-from helperhub.services.helper_times import next_times
+from helperhub.services.helper_times import next_times, now_of
 from helperhub.services.statistics import Wish
 from helperhub.web.notice import answer_done
 from helperhub.web.pages.helper_editing import add_editing, add_preview, add_run, editor_of, run_form_of
@@ -54,7 +53,7 @@ def build_helpers_page(hub: Hub, pages: Pages) -> APIRouter:
     def helpers(
         request: Request, caller: Caller, q: Text = "", group: Text = "plugin", state: Text = "", page: Number = 1
     ) -> Response:
-        now = _now(hub)
+        now = now_of(hub.helpers)
         failing: Collection[str] = _or(set(), lambda: failing_of(hub.statistics, now)) if state == "failing" else ()
         wish = ListWish(q, group, state, failing, page)
         return pages.page(request, "helper_list.html", title="Helpers", **_look(hub, caller, wish, now))
@@ -62,7 +61,7 @@ def build_helpers_page(hub: Hub, pages: Pages) -> APIRouter:
     @routes.get("/-/chart/{name:path}", **of_session(Scope.READ))
     def chart(request: Request, caller: Caller, name: Name) -> Response:
         check_sees(hub, caller, name)
-        wish = Wish(since=_now(hub) - _DAY, which=Which(helper=name))
+        wish = Wish(since=now_of(hub.helpers) - _DAY, which=Which(helper=name))
         series = _or(None, lambda: hub.statistics.series(wish, by="hour"))
         return pages.part(request, "now_chart.html", series=series)
 
@@ -159,7 +158,7 @@ def bars_of(outcomes: Outcomes | None) -> dict[str, Any] | None:
 
 
 def _look_at(hub: Hub, caller: Principal, name: str) -> dict[str, Any]:
-    row, now = hub.helpers.row(name), _now(hub)
+    row, now = hub.helpers.row(name), now_of(hub.helpers)
     document = hub.helpers.show(name)
     whole = split_key(name)[0]
     recent = find_page(hub.executions, ExecutionFilter(helper=name), limit=_SHOWN, sees=caller.sees)
@@ -206,10 +205,6 @@ def took_ms(one: Execution) -> float | None:
 
 def _times(count: int) -> str:
     return f"{count} due time{'' if count == 1 else 's'}"
-
-
-def _now(hub: Hub) -> datetime:
-    return parse_instant(hub.overview.status()["at"])
 
 
 def _or(otherwise: Any, ask: Callable[[], Any]) -> Any:

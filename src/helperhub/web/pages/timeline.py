@@ -18,6 +18,7 @@ from helperhub.model.access import Principal, Scope
 from helperhub.model.duration import format_duration, parse_duration
 from helperhub.model.execution import Execution, Status
 from helperhub.model.instant import parse_instant, to_rfc3339
+from helperhub.services.helper_times import now_of
 from helperhub.services.plan import PlanChange
 from helperhub.services.timeline import Lane, Sources, Timeline, look_at, start_of
 from helperhub.web.forms import Form
@@ -41,14 +42,13 @@ def build_timeline_page(hub: Hub, pages: Pages) -> APIRouter:
     @routes.get("", **of_session(Scope.READ))
     def timeline(request: Request, caller: Caller, span: Text = "2h", q: Text = "", rows: Text = "") -> Response:
         chosen = span if span in SPANS else "2h"
-        now = parse_instant(hub.overview.status()["at"])
+        now = now_of(hub.helpers)
         found = look_at(
             Sources(hub.executions, hub.plan, hub.overview),
             now=now,
             span=SPANS[chosen],
             text=q,
-            sees=lambda one: caller.sees(one.helper, one.queue),
-            narrowed=caller.is_narrowed,
+            sees=caller.sees,
         )
         query = urlencode({"span": chosen, "q": q})
         shown: dict[str, Any] = {
@@ -112,7 +112,7 @@ def _move(hub: Hub, execution_id: str, form: Form) -> PlanChange:
     text = form.get("to", "").strip()
     in_a_while = _DURATION.fullmatch(text)
     if in_a_while is not None and "T" not in text:
-        to = parse_instant(hub.overview.status()["at"]) + parse_duration(in_a_while[2])
+        to = now_of(hub.helpers) + parse_duration(in_a_while[2])
     else:
         to = parse_instant(text)
     return hub.plan.move(execution_id, to=to, reason=_reason(form))
