@@ -21,11 +21,12 @@ def test_page_says_that_nothing_is_at_work(browser: Browser) -> None:
 
 def test_page_shows_what_failed_and_why_and_what_comes_next(serve: Serve) -> None:
     api = serve(worker=True, scheduler=True)
-    api.hub.wait(api.hub.enqueue("broken", {"text": HOSTILE}), timeout=timedelta(seconds=10))
+    failed = api.hub.wait(api.hub.enqueue("broken", {"text": HOSTILE}), timeout=timedelta(seconds=10))
 
     page = Browser(api, api.key(Scope.READ)).see().text
 
     assert "RuntimeError: it is broken" in page
+    assert f'href="/ui/executions/{failed.id}"' in page
     assert HOSTILE not in page
 
 
