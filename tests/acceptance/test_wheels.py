@@ -49,8 +49,8 @@ def test_wheels_name_their_license_and_their_readme(wheels: dict[str, Path]) -> 
     for name, wheel in wheels.items():
         metadata = read_metadata(wheel)
 
-        # Swagger UI comes with it.
-        assert metadata["License-Expression"] == ("MIT AND Apache-2.0" if name == "helperhub" else "MIT")
+        # Swagger UI, htmx and uPlot come with it.
+        assert metadata["License-Expression"] == ("MIT AND Apache-2.0 AND 0BSD" if name == "helperhub" else "MIT")
         assert metadata["License-File"] == "LICENSE"
         assert metadata["Requires-Python"] == ">=3.11"
         assert len(str(metadata.get_payload())) > 50
