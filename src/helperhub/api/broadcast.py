@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from fastapi.concurrency import run_in_threadpool
+from starlette.types import Receive
 
 from helperhub.services.live import Feed, Live, Outcome, Places, write_places
 
@@ -145,3 +146,10 @@ class Broadcast:
         heard = write_places(places)
         for listener in self._listeners:
             listener.offer(outcomes, heard)
+
+
+async def end_when_gone(receive: Receive, listener: Listener) -> None:
+    """End one's listening once his connection is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    listener.end()

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -65,3 +65,9 @@ def stop_signals() -> threading.Event:
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
     return stopping
+
+
+def stop_when(stopping: threading.Event, stop: Callable[[], None]) -> None:
+    """Stop something once a signal has come; for a thread of its own."""
+    stopping.wait()
+    stop()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from helperhub.cli.environment import load, open_log, stop_signals
+from helperhub.cli.environment import load, open_log, stop_signals, stop_when
 from helperhub.errors import ArchiveError, ArchiveUnavailable, ConfigurationError
 from helperhub.hub import Hub, find_url
 from helperhub.services.archiving import Archiver
@@ -40,7 +40,7 @@ def run_archiver(*, env_files: Sequence[Path] | None, upgrade: bool = False) -> 
         lifeline.watch(stopping.set)
     archiver = _build(hub, stopping, upgrade=upgrade)
     if archiver is not None:
-        threading.Thread(target=_stop_when, args=(stopping, archiver.stop), daemon=True).start()
+        threading.Thread(target=stop_when, args=(stopping, archiver.stop), daemon=True).start()
         if lifeline is not None:
             lifeline.send({"event": "ready"})
         archiver.run()
@@ -65,8 +65,3 @@ def _build(hub: Hub, stopping: threading.Event, *, upgrade: bool) -> Archiver | 
             raise ConfigurationError(error.message, hint=error.hint) from error
         stopping.wait(_AGAIN_S)
     return None
-
-
-def _stop_when(stopping: threading.Event, stop: Callable[[], None]) -> None:
-    stopping.wait()
-    stop()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from helperhub.cli.environment import load, open_log, stop_signals
+from helperhub.cli.environment import load, open_log, stop_signals, stop_when
 from helperhub.hub import Hub, find_url
 from helperhub.supervise.lifeline import Lifeline
 
@@ -32,7 +32,7 @@ def run_scheduler(*, env_files: Sequence[Path] | None, exclusive: bool = False) 
     plugins = hub.load_plugins()
     registered = hub.register_if_room(exclusive=exclusive)
     clock = hub.build_clock(exclusive=exclusive, registered=registered)
-    threading.Thread(target=_stop_when, args=(stopping, clock.stop), daemon=True).start()
+    threading.Thread(target=stop_when, args=(stopping, clock.stop), daemon=True).start()
     if lifeline is not None:
         lifeline.watch(stopping.set)
         loaded_names = [f"{plugin.name} {plugin.version}" for plugin in plugins.loaded]
@@ -43,8 +43,3 @@ def run_scheduler(*, env_files: Sequence[Path] | None, exclusive: bool = False) 
     clock.run()
     hub.close()
     return 0
-
-
-def _stop_when(stopping: threading.Event, stop: Callable[[], None]) -> None:
-    stopping.wait()
-    stop()

@@ -137,6 +137,14 @@ class Overview:
             "alerts": self._alerts(),
         }
 
+    def now(self) -> datetime:
+        """Return Redis TIME.
+
+        Raises:
+            StoreError: Redis can't be asked.
+        """
+        return from_ms(self.scripts.due(limit=1).now_ms)
+
     def running(self) -> list[Execution]:
         """Return what worker processes have in hand, the longest enqueued first."""
         return sorted(self.records.running(), key=lambda one: (one.enqueued_at or _NEVER, one.id))

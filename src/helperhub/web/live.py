@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from helperhub.api.broadcast import Broadcast, Listener
+from helperhub.api.broadcast import Broadcast, Listener, end_when_gone
 from helperhub.errors import StoreError
 from helperhub.model.access import Principal
 
@@ -38,7 +38,7 @@ class Changes(Response):
         """Send events until the browser goes, the server stops, or the session ends."""
         del scope
         listener = Listener(lambda outcome: self._caller.sees(outcome.helper, outcome.queue))
-        going = asyncio.create_task(_end_when_gone(receive, listener))
+        going = asyncio.create_task(end_when_gone(receive, listener))
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
             async with self._broadcast.listening():
@@ -65,9 +65,3 @@ class Changes(Response):
                 part = b": heartbeat\n\n"
             await send({"type": "http.response.body", "body": part, "more_body": True})
             await asyncio.sleep(_EVERY_S)
-
-
-async def _end_when_gone(receive: Receive, listener: Listener) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    listener.end()

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.bodies import read_duration
-from helperhub.api.broadcast import Broadcast, Listener
+from helperhub.api.broadcast import Broadcast, Listener, end_when_gone
 from helperhub.api.words import Duration, EventId
 from helperhub.errors import StoreError, Unauthenticated
 from helperhub.hub import Hub
@@ -150,7 +150,7 @@ class EventStream(Response):
         """Send events until the client goes, the server stops, or the client is too slow."""
         del scope
         listener = Listener(self._wish)
-        going = asyncio.create_task(_end_when_gone(receive, listener))
+        going = asyncio.create_task(end_when_gone(receive, listener))
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
             async with self._broadcast.listening():
@@ -208,12 +208,6 @@ class EventStream(Response):
     def _write(self, outcomes: list[Outcome]) -> bytes:
         payload = self._wish.payload
         return b"".join(_event("execution", one.id, one.write(payload=payload)) for one in outcomes)
-
-
-async def _end_when_gone(receive: Receive, listener: Listener) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    listener.end()
 
 
 def _event(name: str, id_: str, document: bytes) -> bytes:

@@ -16,7 +16,7 @@ from helperhub.errors import InvalidPayload, NotFound, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Execution
-from helperhub.model.instant import parse_instant
+from helperhub.model.instant import parse_instant, to_rfc3339
 from helperhub.model.limits import parse_rate
 from helperhub.services.dead_letters import DeadFilter
 from helperhub.services.mass_replay import MOST_FIRST_ONES, MassReplay
@@ -71,7 +71,7 @@ def _add_list(routes: APIRouter, hub: Hub, pages: Pages) -> None:
             left=max(0, len(groups) - 6),
             more=grouped.looked < grouped.total,
             which={"helper": helper or "", "cause": cause or "", "all": "1"},
-            at=hub.overview.status()["at"],
+            at=to_rfc3339(hub.overview.now()),
             narrowed=caller.is_narrowed,
             most_first=MOST_FIRST_ONES,
             key_field=KEY_FIELD,

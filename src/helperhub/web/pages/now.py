@@ -97,7 +97,7 @@ def _series(hub: Hub) -> dict[str, Any] | None:
 
 
 def _ago(hub: Hub) -> datetime:
-    return parse_instant(hub.overview.status()["at"]) - _CHART
+    return hub.overview.now() - _CHART
 
 
 def _or_none(ask: Callable[[], T]) -> T | None:
