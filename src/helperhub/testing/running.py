@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -72,11 +73,13 @@ def running_hub(
 
 def build_hub(helpers: Helpers, *, url: str, settings: Mapping[str, str], plugin: str = "test") -> Hub:
     """Return a hub that has these helpers for its only plugin; nothing is registered or runs yet."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
     variables = {
-        "HELPERHUB_HUB": f"test-{uuid.uuid4().hex[:12]}",
+        "HELPERHUB_HUB": name,
+        # The data directory of this machine's own hub has its signing key; this one is made when somebody writes there.
+        "HELPERHUB_DATA_DIR": str(Path(tempfile.gettempdir(), name)),
         "HELPERHUB_WORKER__LEASE": _LEASE,
         "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
-        # Nobody else's: the one of this machine's own hub is in the data directory.
         "HELPERHUB_ARCHIVE__ENABLED": str("HELPERHUB_DATABASE_URL" in settings).lower(),
         **settings,
     }

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dramatiq
 import pytest
+from platformdirs import user_data_path
 
 from helperhub import Every, Hub, helper
 from helperhub.errors import ConfigurationError
 from helperhub.model.execution import Execution, Status
 from helperhub.model.helper import HelperSpec
 from helperhub.services.helpers import HelperUpdate
+from helperhub.supervise.key_file import make_key_file
 from helperhub.testing.running import build_hub, working
 from helperhub.trust.keyring import new_key
 
@@ -120,3 +123,14 @@ def test_switched_off_by_name_everything_goes_without_a_key(redis_url: str, hub_
     off.close()
 
     assert execution.result == 5
+
+
+def test_hub_of_a_test_has_nothing_of_this_machines_own_hub(
+    open_hub: OpenHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (directory := user_data_path("helperhub", appauthor=False)).mkdir(parents=True)
+    make_key_file(directory, "mine")
+
+    assert open_hub(HELPERHUB_SIGNING__KEYS="").signatures.keys.is_empty
