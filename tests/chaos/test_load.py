@@ -101,6 +101,7 @@ def test_memory_is_flat_when_as_much_ends_as_begins(size: int) -> None:
             used: int = store.client.info("memory")["used_memory_dataset"]
             return used
 
+        round_trip()  # the allocator's share of the first is smaller
         first = round_trip()
         later = [round_trip() for _ in range(4)]
 

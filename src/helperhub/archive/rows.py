@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -32,16 +33,16 @@ class Ended(NamedTuple):
 
 def execution_row(ended: Ended) -> Row:
     """Return the row of `tables.executions`."""
-    one = ended.execution
-    helper, instance = split_key(one.helper)
+    recorded_ms, one = ended
+    helper, instance, queue = _whose(one.helper, one.queue)
     error = one.errors[-1] if one.errors else None
     return (
         _text(one.id),
-        ended.recorded_ms,
-        _text(helper),
-        _text(instance or ""),
-        _text(one.queue),
-        one.status.value,
+        recorded_ms,
+        helper,
+        instance,
+        queue,
+        str(one.status),
         one.priority,
         _text(one.reason),
         _ms(one.planned_at),
@@ -53,7 +54,7 @@ def execution_row(ended: Ended) -> Row:
         one.attempt,
         one.max_attempts,
         one.delivery,
-        one.trigger.value,
+        str(one.trigger),
         one.replay_of and _text(one.replay_of),
         one.unique_key and _text(one.unique_key),
         one.count,
@@ -128,6 +129,12 @@ def read_row(row: Any, errors: Sequence[AttemptError] = ()) -> Execution:
 def read_attempt(row: Any) -> AttemptError:
     """Return the error of a row of `tables.attempts`."""
     return AttemptError(row.type, row.message, row.traceback, row.attempt, from_ms(row.failed_ms))
+
+
+@lru_cache(maxsize=16_384)
+def _whose(helper: str, queue: str) -> tuple[str, str, str]:
+    name, instance = split_key(helper)
+    return _text(name), _text(instance or ""), _text(queue)
 
 
 def _text(text: str) -> str:

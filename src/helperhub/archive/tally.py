@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from helperhub.archive.rows import Ended, Row, metadata_value
-from helperhub.archive.tables import OUTCOMES
+from helperhub.archive.tables import OUTCOMES, executions
 from helperhub.model.execution import Execution, Status
-from helperhub.model.helper import split_key
 from helperhub.model.histogram import Histogram, add_to, count_in, dump_histogram, load_histogram
-from helperhub.model.instant import epoch_ms
 from helperhub.model.span import HOUR_MS, LENGTHS_MS, floor_to
 
 #: Of a helper that reports totals, at most so many names are summed.
@@ -21,6 +19,11 @@ MOST_TOTALS = 50
 #: What a single result reports beyond this, either way, is a mistake, and isn't summed.
 _MOST = 1e15
 _MOST_EXACT = 2**53
+#: Where a row of `tables.executions` has what is summed. By place: all that ends comes through here.
+_PLACES = {column.name: place for place, column in enumerate(executions.columns)}
+_STATUS = _PLACES["status"]
+_WHOSE = slice(_PLACES["helper"], _PLACES["queue"] + 1)
+_TIMES = slice(_PLACES["due_ms"], _PLACES["finished_ms"] + 1)
 
 
 class Period(NamedTuple):
@@ -65,28 +68,23 @@ class Tally:
     runs: Histogram = field(default_factory=dict)
     totals: dict[str, float] = field(default_factory=dict)
 
-    def add(self, ended: Ended) -> None:
-        """Count one execution."""
-        one = ended.execution
-        self.counts[one.status.value] += one.count
+    def add(self, row: Row, one: Execution) -> None:
+        """Count one execution; times are taken from its row, where they are ms already."""
+        self.counts[row[_STATUS]] += one.count
         if one.delivery > 1 or one.attempt > 1:
             self.retries += max(0, one.attempt - 1)
             self.redeliveries += max(0, one.delivery - one.attempt)
-        if one.started_at is not None and one.finished_at is not None:
-            self._add_times(one, epoch_ms(one.started_at), epoch_ms(one.finished_at))
-        if one.status is Status.SUCCESS and isinstance(one.result, Mapping):
-            self._add_totals(one.result.get("totals"))
-
-    def _add_times(self, one: Execution, started_ms: int, finished_ms: int) -> None:
-        asked_ms = started_ms if one.due_at is None else epoch_ms(one.due_at)
-        if one.enqueued_at is not None:
+        due_ms, enqueued_ms, started_ms, finished_ms = row[_TIMES]
+        if started_ms is not None and finished_ms is not None:
             # An execution that was enqueued late hadn't waited before.
-            asked_ms = max(asked_ms, epoch_ms(one.enqueued_at)) if one.due_at else epoch_ms(one.enqueued_at)
-        waited_ms, ran_ms = max(0, started_ms - asked_ms), max(0, finished_ms - started_ms)
-        self.waited_ms += waited_ms
-        self.ran_ms += ran_ms
-        count_in(self.waits, waited_ms)
-        count_in(self.runs, ran_ms)
+            asked_ms = max(due_ms or 0, enqueued_ms or 0) or started_ms
+            waited_ms, ran_ms = max(0, started_ms - asked_ms), max(0, finished_ms - started_ms)
+            self.waited_ms += waited_ms
+            self.ran_ms += ran_ms
+            count_in(self.waits, waited_ms)
+            count_in(self.runs, ran_ms)
+        if isinstance(one.result, Mapping) and one.status is Status.SUCCESS:
+            self._add_totals(one.result.get("totals"))
 
     def merge(self, other: Tally) -> None:
         """Add what another has summed."""
@@ -129,18 +127,16 @@ class Tally:
             self.totals[name] = total if -_MOST_EXACT <= total <= _MOST_EXACT else float(total)
 
 
-def tally(rows: Iterable[Ended]) -> dict[Period, Tally]:
-    """Return what ended by hour, day and week, helper and queue."""
+def tally(rows: Iterable[Row], ended: Iterable[Ended]) -> dict[Period, Tally]:
+    """Return what ended by hour, day and week, helper and queue; ``rows`` are those of ``ended``, in turn."""
     hours: dict[Period, Tally] = {}
-    found: dict[tuple[int, str, str], Tally] = {}
-    for ended in rows:
-        one = ended.execution
-        known = ended.recorded_ms // HOUR_MS, one.helper, one.queue
+    found: dict[tuple[int, Row], Tally] = {}
+    for row, (recorded_ms, execution) in zip(rows, ended, strict=True):
+        known = recorded_ms // HOUR_MS, row[_WHOSE]
         if (sums_of := found.get(known)) is None:
-            helper, instance = split_key(one.helper)
-            key = Period("hour", known[0] * HOUR_MS, helper, instance or "", one.queue)
-            sums_of = found[known] = _at(hours, key)
-        sums_of.add(ended)
+            helper, instance, queue = known[1]
+            sums_of = found[known] = _at(hours, Period("hour", known[0] * HOUR_MS, helper, instance, queue))
+        sums_of.add(row, execution)
     # Each execution is counted once, and the longer periods are summed from the hours: they are few.
     sums = dict(hours)
     for key, hour in hours.items():

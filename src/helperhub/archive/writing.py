@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, tee
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, insert, select, tuple_
@@ -107,14 +107,15 @@ class Writer:
 
     def _insert(self, connection: Connection, ended: Iterable[Ended]) -> None:
         rows = list(ended)
-        # Made while they are sent: PostgreSQL takes them in meanwhile.
-        self._add(connection, tables.executions, map(execution_row, rows))
+        # Made while they are sent, PostgreSQL takes them in meanwhile; and kept for the sums.
+        sent, kept = tee(map(execution_row, rows))
+        self._add(connection, tables.executions, sent)
         self._add(
             connection, tables.attempts, (row for one in rows if one.execution.errors for row in attempt_rows(one))
         )
         named = (row for one in rows if one.execution.metadata for row in metadata_rows(one))
         self._add(connection, tables.execution_metadata, named)
-        self._sum(connection, tally(rows))
+        self._sum(connection, tally(kept, rows))
 
     def _sum(self, connection: Connection, sums: dict[Period, Tally]) -> None:
         """Add to the sums of hours and days, and write them anew."""
