@@ -6,12 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from fastapi import Request, Response
-
 from helperhub.api.routes.executions import MOST_IDS
 from helperhub.errors import UsageError
 from helperhub.model.execution import Execution
-from helperhub.web.notice import tell
 
 #: Fields of a form that choose a row begin so; the id follows.
 CHOSEN = "id:"
@@ -47,20 +44,9 @@ def count_kinds(executions: Iterable[Execution]) -> list[str]:
     return [*shown, f"{left:,} more"] if left else shown
 
 
-def answer(text: str) -> Response:
-    """Return the empty answer to a confirmed change, which closes the dialog; see `notice.tell`."""
-    return Response("", headers=tell(text), media_type="text/html")
-
-
-def lead_to(request: Request, path: str) -> Response:
-    """Return an answer that has the browser go to a page below ``/ui``."""
-    root = request.scope.get("root_path", "")
-    return Response(status_code=204, headers={"HX-Redirect": f"{root}/ui/{path}"})
-
-
 def in_words(number: int, noun: str = "execution") -> str:
     """Return ``1 execution`` or ``1,200 executions``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-__all__ = ["CHOSEN", "answer", "chosen_in", "count_kinds", "in_words", "lead_to", "read_ids"]
+__all__ = ["CHOSEN", "chosen_in", "count_kinds", "in_words", "read_ids"]

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from helperhub.api.problems import status_of
 from helperhub.errors import HelperHubError, SignInNeeded
-from helperhub.web.notice import tell
+from helperhub.web.notice import lead_to, refused
 from helperhub.web.render import Pages
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -40,7 +40,7 @@ def install(app: FastAPI, pages: Pages) -> None:
             request, "error.html", code=status_of(error), title="Not possible", message=error.message, hint=error.hint
         )
         if request.method != "GET":  # htmx shows no part that is an error, but minds its headers
-            answer.headers.update(tell(" ".join(filter(None, (error.message, error.hint))), events=()))
+            return refused(answer, " ".join(filter(None, (error.message, error.hint))))
         return answer
 
     def on_http(request: Request, error: Exception) -> Response:
@@ -63,6 +63,6 @@ def _to_sign_in(request: Request) -> Response:
     root = request.scope.get("root_path", "")
     if request.headers.get("hx-request") == "true":
         # htmx follows this with a whole page, so that the sign-in doesn't stand inside of another.
-        return Response(status_code=401, headers={"HX-Redirect": f"{root}/ui/sign-in"})
+        return lead_to(request, "sign-in", code=401)
     back = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
     return Response(status_code=303, headers={"Location": f"{root}/ui/sign-in?next={quote(back)}"})

@@ -152,6 +152,8 @@ def test_move_takes_a_time_or_how_long_from_now(planning: Api, is_relative: bool
     assert moved.due_at is not None
     assert abs(moved.due_at - to) < timedelta(seconds=20)
     assert answer.headers["hx-redirect"] == "/ui/timeline"
+    notice = json.loads(answer.headers["hx-trigger"])["notice"]
+    assert (notice["text"], notice["there"]) == (f"often is due at {to_rfc3339(moved.due_at)} now.", True)
     assert "moved" in browser.see(f"timeline/planned/{one.id}").text
 
 

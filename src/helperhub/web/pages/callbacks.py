@@ -14,7 +14,7 @@ from helperhub.model.access import Scope
 from helperhub.model.execution import Status
 from helperhub.services.callbacks import CallbackFilter
 from helperhub.web.forms import Form
-from helperhub.web.pages.confirm import done
+from helperhub.web.notice import done
 from helperhub.web.render import Pages
 
 _SHOWN = 50

@@ -9,7 +9,6 @@ from fastapi import Request, Response
 
 from helperhub.errors import HelperHubError, StoreError, Unauthenticated
 from helperhub.hub import Hub
-from helperhub.web.notice import tell
 from helperhub.web.render import Pages
 
 #: The field in which the key is shown once more.
@@ -135,16 +134,4 @@ def problem_of(error: HelperHubError) -> str:
     return f"{error.message} {error.hint}".strip()
 
 
-def done(text: str, answer: Response | None = None) -> Response:
-    """Return the answer to a deed: says so, has the lists ask again, and closes the question.
-
-    Args:
-        text: What was done, for people.
-        answer: What is shown in the dialog instead of closing it.
-    """
-    found = Response(status_code=200, media_type="text/html") if answer is None else answer
-    found.headers.update(tell(text, events=("changed", "renew")))
-    return found
-
-
-__all__ = ["KEY_FIELD", "Field", "Question", "act", "ask", "check_confirmed", "done", "problem_of"]
+__all__ = ["KEY_FIELD", "Field", "Question", "act", "ask", "check_confirmed", "problem_of"]

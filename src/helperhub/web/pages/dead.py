@@ -21,8 +21,9 @@ from helperhub.model.limits import parse_rate
 from helperhub.services.dead_letters import DeadFilter
 from helperhub.services.mass_replay import MOST_FIRST_ONES, MassReplay
 from helperhub.services.strict_json import read_json
-from helperhub.web.asking import answer, in_words, lead_to
+from helperhub.web.asking import in_words
 from helperhub.web.forms import Form
+from helperhub.web.notice import done, lead_to
 from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.executions import row_of
 from helperhub.web.render import Pages, show_json
@@ -86,8 +87,8 @@ def _add_many(routes: APIRouter, hub: Hub) -> None:
         check_confirmed(hub, request, form)
         if caller.is_narrowed:
             # The execution that replays at a rate does so for the whole hub.
-            done = hub.executions.replay_all(_ids_of(hub, caller, form))
-            return answer(f"{in_words(len(done), _NOUN)} put back.")
+            found = hub.executions.replay_all(_ids_of(hub, caller, form))
+            return done(f"{in_words(len(found), _NOUN)} put back.")
         rate = form.get("rate", "").strip()
         first = form.get("stop_after_failures", "").strip()
         wanted = MassReplay(helper, cause, parse_rate(rate) if rate else None, _read_number(first) if first else None)
@@ -97,19 +98,19 @@ def _add_many(routes: APIRouter, hub: Hub) -> None:
     def delete_matching(request: Request, caller: Caller, form: Form) -> Response:
         _read_which(form)
         check_confirmed(hub, request, form)
-        return answer(f"{in_words(hub.dead_letters.delete(_ids_of(hub, caller, form)), _NOUN)} deleted.")
+        return done(f"{in_words(hub.dead_letters.delete(_ids_of(hub, caller, form)), _NOUN)} deleted.")
 
 
 def _add_one(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/dead/{id:path}/replay", **of_session(Scope.RUN))
     def replay(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
         _letter(hub, caller, id)
-        return answer(f"Put back as {hub.dead_letters.replay([id])[0][1]}.")
+        return done(f"Put back as {hub.dead_letters.replay([id])[0][1]}.")
 
     @routes.post("/dead/{id:path}/delete", **of_session(Scope.MANAGE))
     def delete(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
         _letter(hub, caller, id)
-        return answer(f"{in_words(hub.dead_letters.delete([id]), _NOUN)} deleted.")
+        return done(f"{in_words(hub.dead_letters.delete([id]), _NOUN)} deleted.")
 
     @routes.get("/dead/{id:path}/edit", **of_session(Scope.MANAGE))
     def edit(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - as above

@@ -16,7 +16,7 @@ from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.model.execution import Execution, Status
-from helperhub.web.asking import answer, lead_to
+from helperhub.web.notice import done, lead_to
 from helperhub.web.render import Pages, show_json
 
 #: What a page shows of a value, characters; all of it is in the API.
@@ -45,7 +45,7 @@ def add_execution(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     def cancel(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
         seen(hub, caller, id)
         outcome = hub.executions.cancel(id, reason=_BY)
-        return answer("It runs, and was asked to stop." if outcome == "asked" else "It is cancelled.")
+        return done("It runs, and was asked to stop." if outcome == "asked" else "It is cancelled.")
 
     @routes.get("/executions/{id:path}", **of_session(Scope.READ))
     def show(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - as above

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import chain, islice
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -23,8 +24,9 @@ from helperhub.services.archived import NO_ARCHIVE
 from helperhub.services.execution_pages import find_page
 from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
 from helperhub.services.search_words import MOST_CHARACTERS
-from helperhub.web.asking import answer, chosen_in, count_kinds, in_words, lead_to, read_ids
+from helperhub.web.asking import chosen_in, count_kinds, in_words, read_ids
 from helperhub.web.forms import Form
+from helperhub.web.notice import done, lead_to
 from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.execution import add_execution
 from helperhub.web.render import Pages
@@ -112,10 +114,10 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/executions/replay", **of_session(Scope.RUN))
     def replay(request: Request, caller: Caller, form: Form) -> Response:
         ids = _ids_of(hub, request, caller, form)
-        done = hub.executions.replay_all(ids)
-        if len(done) == len(ids) == 1:
-            return lead_to(request, f"executions/{done[0][1]}")
-        return answer(f"{in_words(len(done))} put back{_left_out(len(ids) - len(done))}.")
+        found = hub.executions.replay_all(ids)
+        if len(found) == len(ids) == 1:
+            return lead_to(request, f"executions/{quote(found[0][1])}")
+        return done(f"{in_words(len(found))} put back{_left_out(len(ids) - len(found))}.")
 
     @routes.post("/executions/cancel", **of_session(Scope.MANAGE))
     def cancel(request: Request, caller: Caller, form: Form) -> Response:
@@ -126,7 +128,7 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
                 outcomes.append(hub.executions.cancel(id_, reason=_BY))
         asked = sum(one == "asked" for one in outcomes)
         running = f", {asked:,} of them run and were asked to stop" if asked else ""
-        return answer(f"{in_words(len(outcomes))} cancelled{running}{_left_out(len(ids) - len(outcomes))}.")
+        return done(f"{in_words(len(outcomes))} cancelled{running}{_left_out(len(ids) - len(outcomes))}.")
 
 
 def _look(hub: Hub, caller: Principal, q: str, cursor: str | None) -> dict[str, Any]:

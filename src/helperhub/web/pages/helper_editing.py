@@ -28,7 +28,7 @@ from helperhub.services.strict_json import read_json
 from helperhub.store.catalogue import CatalogueRow
 from helperhub.trust.redaction import redact_fields
 from helperhub.web.forms import Form
-from helperhub.web.notice import answer_done, tell
+from helperhub.web.notice import done, lead_to
 from helperhub.web.render import Pages
 
 #: A schedule's name before it.
@@ -62,10 +62,9 @@ def add_editing(routes: APIRouter, hub: Hub, pages: Pages) -> None:
             return pages.part(request, "helper_edit.html", one=hub.helpers.show(name), edit=edit)
         document = hub.helpers.show(name)
         shown = editor_of(hub.helpers.row(name), document)
-        answer = pages.part(request, "helper_edit.html", one=document, edit=shown)
+        edited = pages.part(request, "helper_edit.html", one=document, edit=shown)
         text = f"{name} is changed: {made.removed} due times taken out of the plan, {made.planned} planned."
-        answer.headers.update(tell(text if made.removed or made.planned else f"{name} is changed."))
-        return answer
+        return done(text if made.removed or made.planned else f"{name} is changed.", shown=edited)
 
     @routes.post("/-/reset/{name:path}", **of_session(Scope.MANAGE))
     def reset(request: Request, caller: Caller, name: Name) -> Response:
@@ -73,8 +72,8 @@ def add_editing(routes: APIRouter, hub: Hub, pages: Pages) -> None:
         is_declared = hub.helpers.row(name).declared is not None
         hub.helpers.reset(name)
         if not is_declared:
-            return Response(status_code=204, headers={"HX-Redirect": pages.path(request, "helpers")})
-        return answer_done(f"{name} is as its author declared it.", events=("renew", "declared"))
+            return lead_to(request, "helpers", text=f"{name} and its due times are removed.")
+        return done(f"{name} is as its author declared it.", also="declared")
 
 
 def add_preview(routes: APIRouter, hub: Hub, pages: Pages) -> None:
@@ -104,9 +103,8 @@ def add_run(routes: APIRouter, hub: Hub, pages: Pages) -> None:
             found = hub.accepting.accept(name, payload, options)
         except HelperHubError as error:
             return pages.part(request, "helper_run.html", started=None, problem=error)
-        answer = pages.part(request, "helper_run.html", started=found.id, problem=None)
-        answer.headers.update(tell(f"{name} is started."))
-        return answer
+        started = pages.part(request, "helper_run.html", started=found.id, problem=None)
+        return done(f"{name} is started.", shown=started)
 
 
 def editor_of(row: CatalogueRow, document: Mapping[str, Any]) -> dict[str, Any]:

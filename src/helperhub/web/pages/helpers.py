@@ -31,7 +31,7 @@ from helperhub.services.helper_list import (
 )
 from helperhub.services.helper_times import next_times, now_of
 from helperhub.services.statistics import Wish
-from helperhub.web.notice import answer_done
+from helperhub.web.notice import done
 from helperhub.web.pages.helper_editing import add_editing, add_preview, add_run, editor_of, run_form_of
 from helperhub.web.render import Pages
 
@@ -83,28 +83,28 @@ def _add_switches(routes: APIRouter, hub: Hub, pages: Pages) -> None:
         check_sees(hub, caller, name)
         planned = hub.helpers.enable(name).planned
         text = f"{name} is on: {_times(planned)} planned."
-        return answer_done(text, undo=pages.path(request, f"helpers/-/disable/{name}"))
+        return done(text, undo=pages.path(request, f"helpers/-/disable/{name}"))
 
     @routes.post("/-/disable/{name:path}", **of_session(Scope.MANAGE))
     def disable(request: Request, caller: Caller, name: Name) -> Response:
         check_sees(hub, caller, name)
         removed = hub.helpers.disable(name).removed
         text = f"{name} is off: {_times(removed)} taken out of the plan."
-        return answer_done(text, undo=pages.path(request, f"helpers/-/enable/{name}"))
+        return done(text, undo=pages.path(request, f"helpers/-/enable/{name}"))
 
     @routes.post("/-/pause/{name:path}", **of_session(Scope.MANAGE))
     def pause(request: Request, caller: Caller, name: Name) -> Response:
         _check_pauses(hub, caller, name)
         hub.helpers.pause(name)
         text = f"{name} is paused: what is due waits."
-        return answer_done(text, undo=pages.path(request, f"helpers/-/resume/{name}"))
+        return done(text, undo=pages.path(request, f"helpers/-/resume/{name}"))
 
     @routes.post("/-/resume/{name:path}", **of_session(Scope.MANAGE))
     def resume(request: Request, caller: Caller, name: Name) -> Response:
         _check_pauses(hub, caller, name)
         hub.helpers.resume(name)
         text = f"{name} goes on: what waits starts."
-        return answer_done(text, undo=pages.path(request, f"helpers/-/pause/{name}"))
+        return done(text, undo=pages.path(request, f"helpers/-/pause/{name}"))
 
 
 def _check_pauses(hub: Hub, caller: Principal, name: str) -> None:

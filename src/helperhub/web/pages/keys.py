@@ -16,7 +16,8 @@ from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.api_keys import DEFAULT_OVERLAP, KeyWish
 from helperhub.web.forms import Form
-from helperhub.web.pages.confirm import Field, Question, act, ask, done
+from helperhub.web.notice import done
+from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.render import Pages
 
 Id = Annotated[str, Query(max_length=40)]
@@ -161,4 +162,4 @@ def _shown_once(pages: Pages, request: Request, text: str, what: str) -> Respons
         text="This is the only time that it can be seen: the hub keeps a digest of it.",
         secrets=[("Key", text)],
     )
-    return done(f"{what} was made.", shown)
+    return done(f"{what} was made.", shown=shown)

@@ -11,7 +11,8 @@ from helperhub.api.routes.queues import check_queue, sees_queue
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.web.forms import Form
-from helperhub.web.pages.confirm import Field, Question, act, ask, done
+from helperhub.web.notice import done
+from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.render import Pages
 
 Name = Annotated[str, Query(max_length=200)]

@@ -13,6 +13,7 @@ from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.sessions import Session
 from helperhub.web.forms import Form
+from helperhub.web.notice import lead_to
 from helperhub.web.render import Pages
 
 _PUBLIC = {"openapi_extra": needs(PUBLIC)["openapi_extra"], "include_in_schema": False}
@@ -45,7 +46,7 @@ def build_sign_in(hub: Hub, pages: Pages) -> APIRouter:
     @routes.post("/sign-out", **of_session(Scope.READ))
     def sign_out(request: Request) -> Response:
         hub.sessions.sign_out(request.state.session)
-        answer = Response(status_code=204, headers={"HX-Redirect": f"{request.scope.get('root_path', '')}/ui/sign-in"})
+        answer = lead_to(request, "sign-in")
         answer.delete_cookie(COOKIE, path=_path(request))
         return answer
 

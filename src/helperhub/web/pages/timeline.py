@@ -22,7 +22,7 @@ from helperhub.services.helper_times import now_of
 from helperhub.services.plan import PlanChange
 from helperhub.services.timeline import Lane, Sources, Timeline, look_at, start_of
 from helperhub.web.forms import Form
-from helperhub.web.notice import answer_done
+from helperhub.web.notice import done, lead_to
 from helperhub.web.render import Pages, show_span
 
 #: How far to either side, by the word of the address.
@@ -73,13 +73,13 @@ def build_timeline_page(hub: Hub, pages: Pages) -> APIRouter:
     def skip(request: Request, caller: Caller, id: Id, form: Form) -> Response:  # noqa: A002 - as above
         one = _find(hub, caller, id)
         hub.plan.skip(id, reason=_reason(form))
-        return _after(request, pages, f"{one.helper} is skipped this time.", form)
+        return _after(request, f"{one.helper} is skipped this time.", form)
 
     @routes.post("/run/{id:path}", **of_session(Scope.RUN))
     def run(request: Request, caller: Caller, id: Id, form: Form) -> Response:  # noqa: A002 - as above
         one = _find(hub, caller, id)
         hub.plan.run(id, reason=_reason(form))
-        return _after(request, pages, f"{one.helper} is due now.", form)
+        return _after(request, f"{one.helper} is due now.", form)
 
     @routes.post("/move/{id:path}", **of_session(Scope.MANAGE))
     def move(request: Request, caller: Caller, id: Id, form: Form) -> Response:  # noqa: A002 - as above
@@ -90,7 +90,7 @@ def build_timeline_page(hub: Hub, pages: Pages) -> APIRouter:
             shown = {"one": one.to_document(), "whose": one.helper, "problem": error}
             return pages.part(request, "planned_move.html", **shown, to=form.get("to", ""), reason=_reason(form))
         due = to_rfc3339(changed.due_at) if changed.due_at else "never"
-        return _after(request, pages, f"{one.helper} is due at {due} now.", form)
+        return _after(request, f"{one.helper} is due at {due} now.", form)
 
     return routes
 
@@ -122,12 +122,9 @@ def _reason(form: Form) -> str:
     return form.get("reason", "")[:_MOST_REASON]
 
 
-def _after(request: Request, pages: Pages, text: str, form: Form) -> Response:
+def _after(request: Request, text: str, form: Form) -> Response:
     """Return what tells of a change; from the page of the planned one, which is over, the way leads back."""
-    answer = answer_done(text)
-    if form.get("from") == "page":
-        answer.headers["HX-Redirect"] = pages.path(request, "timeline")
-    return answer
+    return lead_to(request, "timeline", text=text) if form.get("from") == "page" else done(text)
 
 
 def _draw(found: Timeline, now: datetime) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
 from helperhub.services.webhooks import DEFAULT_OVERLAP, WebhookWish
 from helperhub.web.forms import Form
+from helperhub.web.notice import done
 from helperhub.web.pages.callbacks import add_callbacks
-from helperhub.web.pages.confirm import Field, Question, act, ask, done
+from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.render import Pages
 
 Id = Annotated[str, Query(max_length=40)]
@@ -183,4 +184,5 @@ def _shown_once(pages: Pages, request: Request, title: str, token: str | None, s
     if secret is not None:
         secrets.append(("Secret of signatures", secret))
     text = "This is the only time that it can be seen. Who knows the address can start the helper: keep it as a secret."
-    return done(f"{title} was made.", pages.part(request, "secret.html", title=title, text=text, secrets=secrets))
+    shown = pages.part(request, "secret.html", title=title, text=text, secrets=secrets)
+    return done(f"{title} was made.", shown=shown)

@@ -10,7 +10,7 @@ from helperhub.api.access import build_router, of_session
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.web.forms import Form
-from helperhub.web.pages.confirm import done
+from helperhub.web.notice import done
 from helperhub.web.render import Pages
 
 

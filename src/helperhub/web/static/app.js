@@ -75,7 +75,9 @@
 
   // -- notices: what a change led to, and the way back
   let hiding = 0;
-  const notice = ({ value, text, undo }) => {
+  const notice = ({ value, text, undo, there }) => {
+    // The browser is led to another page: it says it there.
+    if (there) return sessionStorage.setItem("hh-notice", JSON.stringify({ text, undo }));
     const shown = document.getElementById("notice");
     clearTimeout(hiding);
     shown.replaceChildren(document.createTextNode(value || text || ""));
@@ -191,6 +193,9 @@
   document.addEventListener("htmx:load", (event) => { tellAll(event.target); drawAll(event.target); });
   document.addEventListener("keydown", onKey);
   document.addEventListener("DOMContentLoaded", () => {
+    const said = sessionStorage.getItem("hh-notice");
+    sessionStorage.removeItem("hh-notice");
+    if (said) notice(JSON.parse(said));
     tellAll(document);
     drawAll(document);
     document.getElementById("theme")?.addEventListener("click", switchTheme);
