@@ -38,6 +38,7 @@ from helperhub.services.overview import Overview
 from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.sessions import Sessions
+from helperhub.services.undo import Undo
 from helperhub.services.webhooks import Webhooks
 from helperhub.services.why import Why
 from helperhub.settings import list_rules
@@ -131,6 +132,11 @@ class UseCases(Assembly):
     def mass_replays(self) -> MassReplays:
         """Replay all dead letters that match, by an execution of `helperhub.replay`."""
         return MassReplays(self.broker, self.dead_letters, self._redis_time)
+
+    @cached_property
+    def undo(self) -> Undo:
+        """Undo what was deleted, replayed or purged a short while ago."""
+        return Undo(self.scripts, self.executions)
 
     def _declare(self, plugins: Plugins) -> None:
         super()._declare(plugins)

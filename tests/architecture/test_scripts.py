@@ -15,6 +15,7 @@ SCRIPTS = [path for path in LUA if path.parent.name != "parts"]
 #: What adds is refused when Redis is full; all else frees, finishes or only reads, and goes on.
 REFUSED_WHEN_FULL = {
     *("publish", "plan", "enqueue_due", "mark_plan", "open_group", "register", "replay", "rewrite", "restore"),
+    "unpurge",
 }
 
 by_name = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

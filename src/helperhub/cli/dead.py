@@ -13,6 +13,7 @@ from helperhub.cli.call import current_call
 from helperhub.cli.execution_story import echo_execution, echo_executions
 from helperhub.cli.executions import echo_replayed
 from helperhub.cli.output import Column, Kind, counted, echo_document, echo_table, wants_json
+from helperhub.cli.undo import tell_undo
 from helperhub.cli.words import NO_LIMIT, JsonWord, LimitWord, helper_option, json_option, limit_option
 from helperhub.errors import UsageError
 
@@ -119,14 +120,18 @@ def replay(ids: tuple[str, ...], rate: Any, *, everything: bool, stop_after_fail
     """Put dead letters back, as new executions.
 
     With --rate, --stop-after-failures or --cause a worker does it, as an execution that 'helperhub executions
-    show' follows and 'executions cancel' stops.
+    show' follows, 'executions cancel' stops and 'helperhub undo' takes back.
     """
+    from helperhub.services.undo import Change  # noqa: PLC0415 - as above
+
     helper, cause = by["helper"], by["cause"]
     everything = everything or cause is not None
     check_choice(ids, helper, everything=everything)
     hub = current_call().open_hub()
     if cause is None and rate is None and stop_after_failures is None:
-        echo_replayed(hub.dead_letters.replay_all(helper=helper) if everything else hub.dead_letters.replay(ids))
+        change, letters = hub.undo.begin(Change.REPLAY), hub.dead_letters
+        done = letters.replay_all(helper=helper, undo=change) if everything else letters.replay(ids, undo=change)
+        echo_replayed(done, hub.undo.id_of(change))
         return
     if not everything:
         message = "--rate and --stop-after-failures go with --all or --cause."
@@ -149,8 +154,11 @@ def replay(ids: tuple[str, ...], rate: Any, *, everything: bool, stop_after_fail
 @json_option
 def edit(execution_id: str, payload: Any) -> None:
     """Put one dead letter back with another payload, as a new execution."""
-    letters = current_call().open_hub().dead_letters
-    echo_replayed([(execution_id, letters.replay_edited(execution_id, payload))])
+    from helperhub.services.undo import Change  # noqa: PLC0415 - as above
+
+    hub = current_call().open_hub()
+    change = hub.undo.begin(Change.REPLAY)
+    echo_replayed([(execution_id, hub.dead_letters.replay_edited(execution_id, payload, undo=change))], change.id)
 
 
 @dead.command()
@@ -161,8 +169,9 @@ def edit(execution_id: str, payload: Any) -> None:
 @cause_option
 @json_option
 def delete(ids: tuple[str, ...], helper: str | None, cause: str | None, *, everything: bool, yes: bool) -> int:
-    """Delete dead letters: they can't be replayed any more."""
+    """Delete dead letters; 'helperhub undo' puts them back, for 10 minutes."""
     from helperhub.services.dead_letters import DeadFilter  # noqa: PLC0415 - as above
+    from helperhub.services.undo import Change  # noqa: PLC0415 - as above
 
     everything = everything or cause is not None
     check_choice(ids, helper, everything=everything)
@@ -171,15 +180,19 @@ def delete(ids: tuple[str, ...], helper: str | None, cause: str | None, *, every
     if number and not yes and not confirm(number):
         click.echo("Nothing was deleted.", err=True)
         return 1
-    letters = hub.dead_letters
+    letters, change = hub.dead_letters, hub.undo.begin(Change.DELETE)
     if cause is not None:
-        deleted = letters.delete_matching(DeadFilter(helper, cause))
+        deleted = letters.delete_matching(DeadFilter(helper, cause), undo=change)
+    elif everything:
+        deleted = letters.delete_all(helper=helper, undo=change)
     else:
-        deleted = letters.delete_all(helper=helper) if everything else letters.delete(ids)
+        deleted = letters.delete(ids, undo=change)
+    can_undo = change.id if deleted else None
     if wants_json():
-        echo_document({"deleted": deleted})
+        echo_document({"deleted": deleted, "undo": can_undo})
     else:
         click.echo(f"{deleted} deleted.")
+        tell_undo(can_undo)
     return 0
 
 
@@ -225,7 +238,7 @@ def confirm(number: int) -> bool:
     if not is_terminal():
         message = f"Deleting {counted(number, 'dead letter')} needs a yes."
         raise UsageError(message, hint="Give --yes.")
-    return click.confirm(f"Delete {counted(number, 'dead letter')} for good?", err=True)
+    return click.confirm(f"Delete {counted(number, 'dead letter')}?", err=True)
 
 
 def is_terminal() -> bool:

@@ -14,6 +14,7 @@ from helperhub.cli.call import current_call
 from helperhub.cli.execution_story import echo_execution, echo_executions
 from helperhub.cli.helper_run import echo_end
 from helperhub.cli.output import echo_document, wants_json
+from helperhub.cli.undo import tell_undo
 from helperhub.cli.words import (
     InstantWord,
     PairWord,
@@ -151,7 +152,12 @@ def cancel(execution_id: str, reason: str) -> None:
 @json_option
 def replay(ids: tuple[str, ...]) -> None:
     """Put finished executions back, as new ones."""
-    echo_replayed(current_call().open_hub().executions.replay(ids))
+    from helperhub.services.undo import Change  # noqa: PLC0415 - help must not import Redis
+
+    hub = current_call().open_hub()
+    change = hub.undo.begin(Change.REPLAY)
+    replayed = hub.executions.replay(ids, undo=change)
+    echo_replayed(replayed, hub.undo.id_of(change))
 
 
 def _warn_of_archive(view: ArchiveView) -> None:
@@ -177,16 +183,18 @@ def write_whole(path: Path, parts: Iterable[bytes]) -> None:
         partly.unlink(missing_ok=True)
 
 
-def echo_replayed(replayed: Sequence[tuple[str, str]]) -> None:
+def echo_replayed(replayed: Sequence[tuple[str, str]], undo: str | None) -> None:
     """Tell which execution each became.
 
     Args:
         replayed: (old id, new id).
+        undo: What undoes it; None if all were replayed before.
     """
     if wants_json():
-        echo_document({"replayed": [{"id": new, "replay_of": old} for old, new in replayed]})
+        echo_document({"replayed": [{"id": new, "replay_of": old} for old, new in replayed], "undo": undo})
         return
     for old, new in replayed:
         click.echo(f"{old} is replayed as {new}")
     if not replayed:
         click.echo("There was nothing to replay.", err=True)
+    tell_undo(undo)

@@ -29,6 +29,7 @@ COMMANDS = {
     "why": LazyCommand("helperhub.cli.why:why", "Say why an execution stands where it does.", _SEE),
     "plan": LazyCommand("helperhub.cli.plan:plan", "See what is due; skip, move or run it.", _SEE),
     "dead": LazyCommand("helperhub.cli.dead:dead", "List, show, replay, delete dead letters.", _SEE),
+    "undo": LazyCommand("helperhub.cli.undo:undo", "Undo a deletion, replay or purge.", _SEE),
     "alerts": LazyCommand("helperhub.cli.alerts:alerts", "See what is wrong, and take it on.", _SEE),
     "callbacks": LazyCommand("helperhub.cli.callbacks:callbacks", "See what was told to URLs; tell it again.", _SEE),
     "queues": LazyCommand("helperhub.cli.queues:queues", "List, pause, resume, purge queues.", _SEE),

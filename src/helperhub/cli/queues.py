@@ -6,6 +6,7 @@ import click
 
 from helperhub.cli.call import current_call
 from helperhub.cli.output import Column, Kind, echo_document, echo_table, wants_json
+from helperhub.cli.undo import tell_undo
 from helperhub.cli.words import json_option, reason_option
 
 
@@ -59,14 +60,20 @@ def resume(name: str) -> None:
 def purge(name: str, reason: str) -> None:
     """Cancel all that waits in a queue.
 
-    Dead letters stay, and so does the record of what is cancelled: 'helperhub executions replay'
-    puts it back.
+    Dead letters stay, and so does the record of what is cancelled: 'helperhub undo' enqueues it again
+    for 10 minutes, 'helperhub executions replay' puts it back later.
     """
-    purged = current_call().open_hub().queues.purge(name, reason=reason)
+    from helperhub.services.undo import Change  # noqa: PLC0415 - help must not import Redis
+
+    hub = current_call().open_hub()
+    change = hub.undo.begin(Change.PURGE, name)
+    purged = hub.queues.purge(name, reason=reason, undo=change)
+    can_undo = hub.undo.id_of(change)
     if wants_json():
-        echo_document({"queue": name, "purged": purged})
+        echo_document({"queue": name, "purged": purged, "undo": can_undo})
     else:
         click.echo(f"{purged} cancelled in queue '{name}'.")
+        tell_undo(can_undo)
 
 
 def _echo_paused(name: str, *, paused: bool) -> None:

@@ -31,7 +31,7 @@ _CONNECT = "auth hello ping select client|setinfo client|setname multi exec disc
 _CLUSTER = "cluster|slots cluster|shards command asking"
 _READ = (
     "get mget pttl strlen exists hget hgetall hmget hkeys hlen hexists smembers sismember smismember srandmember "
-    "lrange lindex zrange zrevrange zrangebyscore zscore zcard zcount zrank scard hscan sscan xrange xrevrange "
+    "llen lrange lindex zrange zrevrange zrangebyscore zscore zcard zcount zrank scard hscan sscan xrange xrevrange "
     "xlen xread"
 )
 _WRITE = (
@@ -39,13 +39,13 @@ _WRITE = (
     "zunionstore zpopmin zpopmax xadd waitaof wait"
 )
 #: Planning, registering, and ending the history.
-_KEEP_ORDER = "incr persist lrem xdel zremrangebyscore"
+_KEEP_ORDER = "incr persist lrem rpush xdel zremrangebyscore"
 COMMANDS = {
     Role.SCHEDULER: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER}",
     Role.WORKER: f"{_CONNECT} {_READ} {_WRITE} blpop rpush",
     Role.WEB: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER}",
     Role.READ_ONLY: f"{_CONNECT} {_READ}",
-    Role.BACKUP: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER} scan type rpush unlink pexpireat",
+    Role.BACKUP: f"{_CONNECT} {_READ} {_WRITE} {_KEEP_ORDER} scan type unlink pexpireat",
 }
 
 #: Kinds of keys whose next part is a queue.
@@ -123,6 +123,9 @@ _KINDS = {
     "notices": ("RW", "R", "RW"),
     "plugins": ("RW", "R", "R"),
     "webhooks": ("RW", "R", "RW"),
+    "undo": ("RW", "RW", "RW"),
+    "undorows": ("RW", "RW", "RW"),
+    "apart": ("RW", "R", "RW"),
     "idempotency": ("R", "R", "RW"),
     "session": ("R", "R", "RW"),
     "login": ("RW", "R", "RW"),

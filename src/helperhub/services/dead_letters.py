@@ -19,6 +19,7 @@ from helperhub.services.history import Row, load_rows
 from helperhub.store.body import Envelope, to_json
 from helperhub.store.record import Record
 from helperhub.store.scripts import Scripts
+from helperhub.store.undo import Undoable
 from helperhub.trust.redaction import MASK
 
 _BATCH = 500
@@ -138,22 +139,26 @@ class DeadLetters:
             raise NotFound(message)
         return execution
 
-    def replay(self, ids: Sequence[str]) -> list[tuple[str, str]]:
+    def replay(self, ids: Sequence[str], *, undo: Undoable | None = None) -> list[tuple[str, str]]:
         """Put dead letters back; return (old id, new id) for each.
+
+        Args:
+            ids: Which.
+            undo: The change that this is, so that it can be undone.
 
         Raises:
             NotFound: One isn't a dead letter.
         """
         for execution_id in ids:
             self.get(execution_id)
-        return self.executions.replay(ids)
+        return self.executions.replay(ids, undo=undo)
 
-    def replay_all(self, *, helper: str | None = None) -> list[tuple[str, str]]:
+    def replay_all(self, *, helper: str | None = None, undo: Undoable | None = None) -> list[tuple[str, str]]:
         """Put all dead letters back, or a helper's; what dies meanwhile isn't replayed by this call."""
         ids = [execution.id for execution in self.find(helper=helper, limit=self.count())]
-        return self.executions.replay_all(ids)
+        return self.executions.replay_all(ids, undo=undo)
 
-    def replay_edited(self, execution_id: str, payload: Any) -> str:
+    def replay_edited(self, execution_id: str, payload: Any, *, undo: Undoable | None = None) -> str:
         """Put a dead letter back with another payload, signed anew; return the new execution's id.
 
         Raises:
@@ -181,32 +186,33 @@ class DeadLetters:
             name = self.limit_key_of(record.helper, record.queue)
             return _given(before, payload), self.executions.envelopes.limit_key(payload, name)
 
-        new = self.executions.replay_changed(execution_id, change)
+        new = self.executions.replay_changed(execution_id, change, undo=undo)
         # Not the payloads themselves: they may hold what isn't for whoever reads the audit.
         self.executions.audit.note("dead.edit", execution_id, after={"execution": new, "payload": "changed"})
         return new
 
-    def delete(self, ids: Sequence[str]) -> int:
+    def delete(self, ids: Sequence[str], *, undo: Undoable | None = None) -> int:
         """Remove dead letters; return how many there were."""
+        after = {"undo": undo.id} if undo else None
         deleted = 0
         for start in range(0, len(ids), _BATCH):
             chunk = list(ids[start : start + _BATCH])
-            found = self.scripts.delete_dead(chunk)
+            found = self.scripts.delete_dead(chunk, undo=undo)
             deleted += found
             if found:
                 target = chunk[0] if len(chunk) == 1 else f"{found} dead letters"
-                self.executions.audit.note("dead.delete", target, before=chunk)
+                self.executions.audit.note("dead.delete", target, before=chunk, after=after)
         return deleted
 
-    def delete_all(self, *, helper: str | None = None) -> int:
+    def delete_all(self, *, helper: str | None = None, undo: Undoable | None = None) -> int:
         """Remove all dead letters, or a helper's; return how many there were."""
         if helper is None:
-            return self.delete(list(self.executions.records.dead_ids()))
-        return self.delete_matching(DeadFilter(helper))
+            return self.delete(list(self.executions.records.dead_ids()), undo=undo)
+        return self.delete_matching(DeadFilter(helper), undo=undo)
 
-    def delete_matching(self, wanted: DeadFilter) -> int:
+    def delete_matching(self, wanted: DeadFilter, *, undo: Undoable | None = None) -> int:
         """Remove all that are wanted; return how many there were."""
-        return self.delete([execution.id for execution in self.matching(wanted)])
+        return self.delete([execution.id for execution in self.matching(wanted)], undo=undo)
 
 
 def _given(before: Envelope, payload: Any) -> Envelope:

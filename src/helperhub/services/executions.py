@@ -28,6 +28,7 @@ from helperhub.store.executions import Executions as Records
 from helperhub.store.queues import Queues
 from helperhub.store.record import Record
 from helperhub.store.scripts import Scripts
+from helperhub.store.undo import Undoable
 
 _BATCH = 200
 
@@ -159,10 +160,14 @@ class Executions:
         self.audit.note("execution.cancel", execution_id, after=code, reason=reason)
         return code
 
-    def replay(self, ids: Sequence[str]) -> list[tuple[str, str]]:
+    def replay(self, ids: Sequence[str], *, undo: Undoable | None = None) -> list[tuple[str, str]]:
         """Put finished executions back as new ones; return (old id, new id) for each.
 
         A dead letter is replayed once: asking again answers the execution it became.
+
+        Args:
+            ids: Which.
+            undo: The change that this is, so that it can be undone.
 
         Raises:
             UntrustedRecord: One was set aside because nobody with a key wrote it, or can't be decrypted.
@@ -172,7 +177,7 @@ class Executions:
         done: list[tuple[str, str]] = []
         for start in range(0, len(ids), _BATCH):
             chunk = ids[start : start + _BATCH]
-            answers = self.scripts.replay([self._copy(old) for old in chunk])
+            answers = self.scripts.replay([self._copy(old) for old in chunk], undo=undo)
             for old, (code, new) in zip(chunk, answers, strict=True):
                 if code == -1:
                     message = f"'{old}' isn't over yet, so it can't be replayed."
@@ -180,38 +185,48 @@ class Executions:
                 if code == -2:
                     raise _unknown(old)
                 done.append((old, new))
-            self._note_replays(done[-len(chunk) :])
+            self._note_replays(done[-len(chunk) :], undo)
         return done
 
-    def replay_all(self, ids: Sequence[str]) -> list[tuple[str, str]]:
-        """Put back all of these that are still there and can be read; return (old id, new id) for each."""
+    def replay_all(self, ids: Sequence[str], *, undo: Undoable | None = None) -> list[tuple[str, str]]:
+        """Put back all of these that are still there and can be read, as `replay`; return (old id, new id) for each."""
         done: list[tuple[str, str]] = []
         for start in range(0, len(ids), _BATCH):
-            put_back = self.put_back(ids[start : start + _BATCH])
-            self._note_replays(put_back)
+            put_back = self.put_back(ids[start : start + _BATCH], undo=undo)
+            self._note_replays(put_back, undo)
             done += put_back
         return done
 
-    def put_back(self, ids: Sequence[str], *, new_ids: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    def put_back(
+        self, ids: Sequence[str], *, new_ids: Sequence[str] | None = None, undo: Undoable | None = None
+    ) -> list[tuple[str, str]]:
         """Do as `replay_all` in one call, for who notes himself what he does.
 
         Args:
             ids: The old ones.
             new_ids: What the new ones are called; None for fresh ids.
+            undo: The change that this is a part of; if it was undone meanwhile, nothing is put back.
         """
         replays = []
         for old, new in zip(ids, new_ids or (new_execution_id() for _ in ids), strict=True):
             with contextlib.suppress(NotFound, Conflict, CorruptRecord):
                 replays.append(self._copy(old, new_id=new))
-        answers = self.scripts.replay(replays)
+        answers = self.scripts.replay(replays, undo=undo)
         return [(old, new) for (old, *_), (code, new) in zip(replays, answers, strict=True) if code >= 0]
 
-    def replay_changed(self, execution_id: str, change: Callable[[Record, Envelope], tuple[Envelope, str]]) -> str:
+    def replay_changed(
+        self,
+        execution_id: str,
+        change: Callable[[Record, Envelope], tuple[Envelope, str]],
+        *,
+        undo: Undoable | None = None,
+    ) -> str:
         """Put a dead letter back with something else to work on; return the new execution's id.
 
         Args:
             execution_id: The dead letter.
             change: Returns what it is given now, and the key that limits count it by.
+            undo: As for `replay`.
 
         Raises:
             UntrustedRecord: Nobody with a key wrote it, or it can't be decrypted.
@@ -219,7 +234,7 @@ class Executions:
             Conflict: It was replayed before.
         """
         _, new_id, record = self._copy(execution_id, change)
-        ((code, found),) = self.scripts.replay([(execution_id, new_id, record)])
+        ((code, found),) = self.scripts.replay([(execution_id, new_id, record)], undo=undo)
         if code == -2:
             raise _unknown(execution_id)
         if code != 1:
@@ -227,10 +242,11 @@ class Executions:
             raise Conflict(message)
         return new_id
 
-    def _note_replays(self, pairs: Sequence[tuple[str, str]]) -> None:
+    def _note_replays(self, pairs: Sequence[tuple[str, str]], undo: Undoable | None) -> None:
         if pairs:
+            before = {"undo": undo.id} if undo else None
             target = pairs[0][0] if len(pairs) == 1 else f"{len(pairs)} executions"
-            self.audit.note("execution.replay", target, after={str(old): str(new) for old, new in pairs})
+            self.audit.note("execution.replay", target, before=before, after={str(old): str(new) for old, new in pairs})
 
     def _copy(
         self,

@@ -12,6 +12,7 @@ from helperhub.store.executions import Executions
 from helperhub.store.queues import Queues as QueueStore
 from helperhub.store.queues import QueueStats
 from helperhub.store.scripts import Scripts
+from helperhub.store.undo import Undoable
 from helperhub.store.workers import Workers as WorkerStore
 
 _BATCH = 500
@@ -61,8 +62,13 @@ class Queues:
             self.audit.note("queue.resume", name)
         return resumed
 
-    def purge(self, name: str, *, reason: str = "") -> int:
+    def purge(self, name: str, *, reason: str = "", undo: Undoable | None = None) -> int:
         """Cancel all that waits in a queue, never dead letters; return how many.
+
+        Args:
+            name: The queue.
+            reason: Why, for people.
+            undo: The change that this is, so that it can be undone.
 
         Raises:
             NotFound: No queue has that name.
@@ -71,12 +77,16 @@ class Queues:
         why = f"purged: {reason}" if reason else "purged"
         # First what waits behind a running execution: else each that ends would release another into the queue.
         parked = [execution.id for execution in self.records.parked(self.helpers()) if execution.queue == name]
-        purged = sum(code == "cancelled" for code in self.scripts.cancel(parked, reason=why)) if parked else 0
+        purged = 0
+        for start in range(0, len(parked), _BATCH):
+            codes = self.scripts.cancel(parked[start : start + _BATCH], reason=why, undo=undo)
+            purged += codes.count("cancelled")
         while True:
-            found = self.scripts.purge(name, limit=_BATCH, reason=why)
+            found = self.scripts.purge(name, limit=_BATCH, reason=why, undo=undo)
             purged += found
             if found < _BATCH:
-                self.audit.note("queue.purge", name, after={"cancelled": purged}, reason=reason)
+                after = {"cancelled": purged, **({"undo": undo.id} if undo else {})}
+                self.audit.note("queue.purge", name, after=after, reason=reason)
                 return purged
 
     def _check(self, name: str) -> None:

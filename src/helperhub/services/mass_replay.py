@@ -28,6 +28,7 @@ from helperhub.plugins.declaration import Declaration, Helper
 from helperhub.services.audit import acting, acting_as
 from helperhub.services.causes import cause_of
 from helperhub.services.dead_letters import DeadFilter, DeadLetters
+from helperhub.store.undo import Change, Undoable
 
 #: The helper that replays; it is an execution like any other.
 REPLAY_HELPER = "helperhub.replay"
@@ -141,6 +142,8 @@ class _Run:
         self._until_ms: int = given["until_ms"]
         self._first: int = given["stop_after_failures"] or 0
         self._pace = _Pace(parse_rate(given["rate"]) if given["rate"] else None)
+        #: Its own execution is the change.
+        self._undo = Undoable(ctx.execution_id, Change.REPLAY)
         self._done = 0
         self._total = 0
 
@@ -213,7 +216,7 @@ class _Run:
         return ""
 
     def _put_back(self, ids: Sequence[str], new_ids: Sequence[str] | None = None) -> None:
-        self._done += len(self._letters.executions.put_back(ids, new_ids=new_ids))
+        self._done += len(self._letters.executions.put_back(ids, new_ids=new_ids, undo=self._undo))
         self._tell()
 
     def _tell(self) -> None:

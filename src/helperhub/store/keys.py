@@ -75,6 +75,9 @@ of a shard live on one node and one script may touch any of them.
 | P:webhooks       | hash   | id of a webhook to what it starts and digests, JSON   | till deleted |
 | P:session:<digest> | string | whose session in the dashboard it is, JSON             | 1 h after the last use |
 | P:login:<digest> | string | whom a link signs in, JSON                             | 10 min, or till used |
+| P:undo:<change>  | hash   | a change that can be undone: kind, whose, how far it is undone | 10 min |
+| P:undorows:<change> | list | the executions that it changed, newest first; at most 100,000 | 10 min |
+| P:apart:<id>     | string | the record of a deleted dead letter that is in no history any more | 10 min |
 | P:idempotency:<digest> | string | what a request under an Idempotency-Key came to | 24 h; under way: 1 min |
 
 Catalogue, revision, workers, schedulers, API keys, audit, alerts, webhooks and kept answers live in shard 0 only.

@@ -35,6 +35,7 @@ from helperhub.store.keys import Keys
 from helperhub.store.line import Line
 from helperhub.store.record import Record, pack, pack_record
 from helperhub.store.room import Room
+from helperhub.store.undo import Progress, Undoable
 
 #: `Scripts.publish` enqueued nothing, for another execution has its unique key.
 KEY_HELD = 2
@@ -46,7 +47,7 @@ NOT_PERMITTED = -3
 
 LUA = resources.files("helperhub.store") / "lua"
 #: What a script builds on: ``base``, and what its line "Uses:" names, in this order.
-PARTS = ("base", "record", "limits", "waiting", "ending", "plan")
+PARTS = ("base", "record", "limits", "waiting", "ending", "plan", "undo")
 _USES = re.compile(r"^-- Uses: (.*)$", re.MULTILINE)
 
 
@@ -206,22 +207,34 @@ class Scripts:
         """Begin to count the members of a group; False means it is counted already."""
         return bool(self._run("open_group", group, size, keep_ms))
 
-    def cancel(self, ids: Sequence[str], *, reason: str) -> list[str]:
+    def cancel(self, ids: Sequence[str], *, reason: str, undo: Undoable | None = None) -> list[str]:
         """Stop executions; per id cancelled, asked, final or unknown."""
-        return [code.decode() for code in self._run("cancel", reason, *ids)]
+        return [code.decode() for code in self._run("cancel", reason, _noted(undo), *ids)]
 
-    def replay(self, replays: Sequence[tuple[str, str, Record]]) -> list[tuple[int, str]]:
+    def replay(
+        self, replays: Sequence[tuple[str, str, Record]], *, undo: Undoable | None = None
+    ) -> list[tuple[int, str]]:
         """Put finished executions (old id, new id, new record) back; see the script for the codes."""
-        answer = self._accept("replay", pack([[old, new, pack_record(record)] for old, new, record in replays]))
-        return [(code, id_.decode()) for code, id_ in answer]
+        rows = _copies(replays)
+        return [(code, id_.decode()) for code, id_ in self._accept("replay", rows, _noted(undo))]
 
-    def delete_dead(self, ids: Sequence[str]) -> int:
+    def delete_dead(self, ids: Sequence[str], *, undo: Undoable | None = None) -> int:
         """Remove dead letters; return how many there were."""
-        return int(self._run("delete_dead", *ids))
+        return int(self._run("delete_dead", _noted(undo), *ids))
 
-    def purge(self, queue: str, *, limit: int, reason: str) -> int:
+    def purge(self, queue: str, *, limit: int, reason: str, undo: Undoable | None = None) -> int:
         """Cancel up to ``limit`` waiting executions of a queue; return how many."""
-        return int(self._run("purge", queue, limit, reason))
+        return int(self._run("purge", queue, limit, reason, _noted(undo)))
+
+    def undo(self, change_id: str, *, limit: int, remember_ms: int = 0) -> Progress | None:
+        """Undo up to ``limit`` executions of a deletion or a replay; None if it changed nothing here."""
+        return _progress(self._run("undo", change_id, limit, remember_ms))
+
+    def unpurge(
+        self, change_id: str, copies: Sequence[tuple[str, str, Record]], *, left: int, taken: int
+    ) -> Progress | None:
+        """Enqueue (old id, new id, new record) of a purge again, ``taken`` of the ``left`` rows that were read."""
+        return _progress(self._accept("unpurge", change_id, left, taken, _copies(copies)))
 
     def sweep(self, queue: str, *, start: int, limit: int) -> tuple[int, int]:
         """Record waiting executions past their expiry; return where to go on (-1: end) and how many expired."""
@@ -314,6 +327,18 @@ class Scripts:
         """Write alerts (id, JSON or '') and what is to be told of them; False if somebody else wrote meanwhile."""
         rows = [pack([list(row) for row in part]) for part in (alerts, notices)]
         return bool(self._run("write_alerts", before, after, *rows))
+
+
+def _noted(undo: Undoable | None) -> bytes:
+    return pack(undo.entry()) if undo else b""
+
+
+def _copies(copies: Sequence[tuple[str, str, Record]]) -> bytes:
+    return pack([[old, new, pack_record(record)] for old, new, record in copies])
+
+
+def _progress(answer: Any) -> Progress | None:
+    return Progress(bool(answer[0]), *map(int, answer[1:])) if answer else None
 
 
 def _due_rows(entries: Sequence[tuple[str, str, int, Record, str, str]]) -> bytes:

@@ -18,6 +18,7 @@ from zlib import crc32
 from helperhub.errors import StoreError, StoreUnavailable
 from helperhub.store.record import Record
 from helperhub.store.scripts import Gone, Publication, Reaped, Report, Scripts, Settlement
+from helperhub.store.undo import Undoable
 
 T = TypeVar("T")
 
@@ -96,26 +97,28 @@ class ShardedScripts(Scripts):
         """Begin to count the members of a group."""
         return self.parts[self._shard_of_group(group)].open_group(group, size, keep_ms=keep_ms)
 
-    def cancel(self, ids: Sequence[str], *, reason: str) -> list[str]:
+    def cancel(self, ids: Sequence[str], *, reason: str, undo: Undoable | None = None) -> list[str]:
         """Stop executions, wherever they are."""
-        answers = [part.cancel(ids, reason=reason) for part in self.parts]
+        answers = [part.cancel(ids, reason=reason, undo=undo) for part in self.parts]
         return [next((code for code in found if code != "unknown"), "unknown") for found in zip(*answers, strict=True)]
 
-    def replay(self, replays: Sequence[tuple[str, str, Record]]) -> list[tuple[int, str]]:
+    def replay(
+        self, replays: Sequence[tuple[str, str, Record]], *, undo: Undoable | None = None
+    ) -> list[tuple[int, str]]:
         """Put finished executions back, each in the shard where it ended."""
-        answers = [part.replay(replays) for part in self.parts]
+        answers = [part.replay(replays, undo=undo) for part in self.parts]
         return [next((one for one in found if one[0] != -2), found[0]) for found in zip(*answers, strict=True)]
 
-    def delete_dead(self, ids: Sequence[str]) -> int:
+    def delete_dead(self, ids: Sequence[str], *, undo: Undoable | None = None) -> int:
         """Remove dead letters; return how many there were."""
-        return sum(part.delete_dead(ids) for part in self.parts)
+        return sum(part.delete_dead(ids, undo=undo) for part in self.parts)
 
-    def purge(self, queue: str, *, limit: int, reason: str) -> int:
+    def purge(self, queue: str, *, limit: int, reason: str, undo: Undoable | None = None) -> int:
         """Cancel up to ``limit`` waiting executions of a queue; return how many."""
         purged = 0
         for part in self.parts:
             if purged < limit:
-                purged += part.purge(queue, limit=limit - purged, reason=reason)
+                purged += part.purge(queue, limit=limit - purged, reason=reason, undo=undo)
         return purged
 
     def rewrite(self, bodies: Sequence[tuple[str, bytes, bytes]]) -> list[int]:

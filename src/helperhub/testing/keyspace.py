@@ -75,7 +75,9 @@ class _Keyspace:
         for name, kind in self.types.items():
             if not any(pattern.fullmatch(name) and expected == kind for pattern, expected in table):
                 self.found.append(f"{name}: a {kind} that the table of keys doesn't have")
-        for name, kind, _ in self._named("bell", "progress", "group", "log", "idempotency"):
+        for name, kind, _ in self._named(
+            "bell", "progress", "group", "log", "idempotency", "undo", "undorows", "apart"
+        ):
             if self.client.pttl(self._at(name)) < 0:
                 self.found.append(f"{name}: a {kind} without a lifetime")
 

@@ -16,6 +16,7 @@ from helperhub import Context, Hub, helper
 from helperhub.errors import ConfigurationError
 from helperhub.model.execution import Status
 from helperhub.services.executions import ExecutionFilter
+from helperhub.services.undo import Change
 from helperhub.store.record import Record
 from helperhub.testing import ClusterForTests
 from helperhub.testing.running import KNOWN_KEYS, build_hub, scheduling, working
@@ -60,6 +61,30 @@ def test_listings_merge_and_are_in_order(hub: Hub) -> None:
     assert ended == sorted(ended, reverse=True)
     for queue in QUEUES:
         assert hub.queues.purge(queue) == 1
+
+
+def test_what_was_done_in_all_shards_is_undone_in_all(hub: Hub) -> None:
+    declare(hub, Counter())
+    with working(hub):
+        failed = [hub.enqueue(queue, f"fail {queue}") for queue in QUEUES]
+        for id_ in failed:
+            assert hub.wait(id_, timeout=SOON).status is Status.ERROR
+    deleted, replayed = hub.undo.begin(Change.DELETE), hub.undo.begin(Change.REPLAY)
+    assert hub.dead_letters.delete(failed, undo=deleted) == 3
+
+    assert hub.undo.take_back(deleted.id).undone == 3
+    assert {one.id for one in hub.dead_letters.find(limit=9)} == set(failed)
+    hub.dead_letters.replay(failed, undo=replayed)
+    back = hub.undo.take_back(replayed.id)
+    assert (back.undone, back.kept, back.again) == (3, 0, False)
+    assert hub.undo.take_back(replayed.id).again
+    assert {one.id for one in hub.dead_letters.find(limit=9)} == set(failed)
+    hub.enqueue_many([("blue", str(number)) for number in range(3)])
+    purged = hub.undo.begin(Change.PURGE, "blue")
+    assert hub.queues.purge("blue", undo=purged) == 3
+    assert hub.undo.take_back(purged.id).undone == 3
+    with working(hub):
+        hub.broker.join("blue", timeout=15_000)
 
 
 def test_cancel_dead_letters_replay_and_delete_find_their_shard(hub: Hub) -> None:

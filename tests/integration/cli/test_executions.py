@@ -213,10 +213,26 @@ def test_dead_replay_takes_ids_or_all(letters: list[str], answer: Answer) -> Non
 
 
 def test_dead_delete_takes_ids_or_all(letters: list[str], answer: Answer) -> None:
-    assert answer("dead", "delete", letters[0], "--yes") == {"deleted": 1}
-    assert answer("dead", "delete", "--all", "--helper", "tidy", "--yes") == {"deleted": 0}
-    assert answer("dead", "delete", "--all", "--yes") == {"deleted": 2}
+    assert answer("dead", "delete", letters[0], "--yes")["deleted"] == 1
+    assert answer("dead", "delete", "--all", "--helper", "tidy", "--yes")["deleted"] == 0
+    assert answer("dead", "delete", "--all", "--yes")["deleted"] == 2
     assert answer("dead", "list") == {"dead": [], "total": 0}
+
+
+def test_what_was_deleted_or_replayed_is_taken_back_by_what_the_command_says(
+    letters: list[str], call: Call, answer: Answer
+) -> None:
+    said = call("dead", "delete", letters[0], "--yes").stderr
+    change = said.split("'")[1].split()
+    back, again = answer(*change[1:]), call(*change[1:])
+    nothing = call("dead", "delete", letters[0], "nobody", "--yes").stderr
+    unknown = call("undo", "nobody")
+
+    assert said.endswith("takes it back, for 10 minutes.\n")
+    assert (back["change"], back["undone"], back["again"]) == ("delete", 1, False)
+    assert again.stdout == "That was undone before. 1 dead letter put back.\n"
+    assert "takes it back" in nothing
+    assert (unknown.exit_code, "no change 'nobody'" in unknown.stderr) == (3, True)
 
 
 def test_dead_delete_needs_a_yes_where_nobody_can_be_asked(letters: list[str], call: Call, answer: Answer) -> None:
@@ -237,7 +253,7 @@ def test_dead_delete_asks_on_a_terminal_and_says_how_many(
     result = call("dead", "delete", "--all", stdin=reply)
 
     assert result.exit_code == code
-    assert "Delete 3 dead letters for good?" in result.stderr
+    assert "Delete 3 dead letters?" in result.stderr
     assert answer("dead", "list")["total"] == left
 
 
@@ -285,6 +301,6 @@ def test_dead_edit_puts_one_back_with_another_payload(letters: list[str], hub: H
 
 
 def test_dead_delete_by_cause_spares_the_others(letters: list[str], answer: Answer) -> None:
-    assert answer("dead", "delete", "--cause", "0123456789abcdef", "--yes") == {"deleted": 0}
+    assert answer("dead", "delete", "--cause", "0123456789abcdef", "--yes")["deleted"] == 0
     fingerprint = answer("dead", "groups")["groups"][0]["fingerprint"]
-    assert answer("dead", "delete", "--cause", fingerprint, "--yes") == {"deleted": len(letters)}
+    assert answer("dead", "delete", "--cause", fingerprint, "--yes")["deleted"] == len(letters)

@@ -33,8 +33,10 @@ def test_queues_are_listed_paused_resumed_and_purged(hub: Hub, call: Call, answe
     assert paused == {"queue": "default", "paused": True}
     assert state == [["QUEUE", "STATE", "READY"], ["default", "paused", "2"], ["low", "open", "1"]]
     assert resumed == {"queue": "default", "paused": False}
-    assert purged == {"queue": "default", "purged": 2}
-    assert answer("executions", "list", "--queue", "default")["executions"][0]["reason"] == "purged: spring"
+    assert (purged["queue"], purged["purged"]) == ("default", 2)
+    back = call("undo", purged["undo"])
+    assert (back.exit_code, back.stdout) == (0, "2 executions enqueued again.\n")
+    assert answer("executions", "list", "--queue", "default")["executions"][-1]["reason"] == "purged: spring"
 
 
 def test_workers_are_listed_paused_and_resumed(call: Call, answer: Answer, worker: dramatiq.Worker) -> None:

@@ -21,6 +21,8 @@ from helperhub.cli.main import command
 from helperhub.errors import StoreError, StoreForbidden
 from helperhub.model.execution import Status
 from helperhub.services.acl import Role, build_rules
+from helperhub.services.mass_replay import MassReplay
+from helperhub.services.undo import Change
 from helperhub.store.scripts import Settlement
 from helperhub.testing import find_strays
 from helperhub.testing.running import KNOWN_KEYS, build_hub, scheduling, working
@@ -83,6 +85,16 @@ def test_hub_runs_with_a_user_for_each_role_and_nothing_is_refused(
         web.helpers.disable("report")
         ((_, replayed),) = web.dead_letters.replay([failed.id])
         web.wait(replayed, timeout=SOON)
+        deleted = web.undo.begin(Change.DELETE)
+        web.dead_letters.delete([replayed], undo=deleted)
+        assert web.undo.take_back(deleted.id).undone == 1
+        again = web.mass_replays.start(MassReplay(helper="broken"))
+    with working(open_hub(url_of(Role.WORKER))):
+        web.wait(again, timeout=SOON)
+    web.undo.take_back(again)
+    purged, _ = web.undo.begin(Change.PURGE), web.enqueue("pay")
+    web.queues.purge("default", undo=purged)
+    assert web.undo.take_back(purged.id).undone == 1
     planner.build_clock()
     planner.scripts.trim("reports", "s", keep_ms=0, limit=100, bound_bytes=0, held=True)
     planner.scripts.sweep("reports", start=0, limit=100)

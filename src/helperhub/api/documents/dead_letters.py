@@ -58,6 +58,8 @@ class DeletedDocument(Document):
 
     deleted: int
     """How many."""
+    undo: str | None
+    """What ``/undo`` takes to put them back, for 10 minutes; null if there were none."""
 
 
 class MassReplayDocument(Document):

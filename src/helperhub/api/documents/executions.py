@@ -154,11 +154,20 @@ class ReplayedDocument(Document):
     """The one that it repeats."""
 
 
+class ReplayedOneDocument(ReplayedDocument):
+    """An execution that was put back by this request, or one before."""
+
+    undo: str | None
+    """What ``/undo`` takes to take it back, for 10 minutes; null if it was replayed before."""
+
+
 class ReplayedList(Document):
     """Executions that were put back."""
 
     replayed: list[ReplayedDocument]
     """Each with the new execution's id."""
+    undo: str | None
+    """What ``/undo`` takes to take them back, for 10 minutes; null if all were replayed before."""
 
 
 class StartedRow(Document):

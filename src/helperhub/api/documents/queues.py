@@ -57,6 +57,8 @@ class PurgedDocument(Document):
     """The queue."""
     cancelled: int
     """Executions that were cancelled."""
+    undo: str | None
+    """What ``/undo`` takes to enqueue them again, for 10 minutes; null if there were none."""
 
 
 class WorkerDocument(Document):

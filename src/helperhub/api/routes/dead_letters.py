@@ -15,7 +15,7 @@ from helperhub.api.documents.dead_letters import (
     DeletedDocument,
     MassReplayDocument,
 )
-from helperhub.api.documents.executions import ExecutionDocument, ReplayedDocument, ReplayedList
+from helperhub.api.documents.executions import ExecutionDocument, ReplayedList, ReplayedOneDocument
 from helperhub.api.routes.executions import Helper, Id, Ids, ReplayBody, replayed, seen
 from helperhub.api.words import PerTime, Switch, refuse_stand_ins
 from helperhub.errors import NotFound, UsageError
@@ -25,6 +25,7 @@ from helperhub.model.execution import Execution
 from helperhub.model.limits import parse_rate
 from helperhub.services.dead_letters import DeadFilter
 from helperhub.services.mass_replay import MOST_FIRST_ONES, REPLAY_HELPER, MassReplay
+from helperhub.services.undo import Change, Undoable
 
 _FINGERPRINT = "The fingerprint of a cause, as `/dead-letters/groups` has it."
 Cause = Annotated[str | None, Query(max_length=64, description=_FINGERPRINT, examples=["5f2c81d09ab3e644"])]
@@ -143,7 +144,9 @@ def _add_replays(routes: APIRouter, hub: Hub) -> None:
         """Put these dead letters back, as new executions; none if one of them isn't known."""
         for id_ in body.ids:
             seen(hub, caller, id_)
-        return as_json({"replayed": replayed(hub.dead_letters.replay(body.ids))})
+        change = hub.undo.begin(Change.REPLAY)
+        done = replayed(hub.dead_letters.replay(body.ids, undo=change))
+        return as_json({"replayed": done, "undo": hub.undo.id_of(change)})
 
     @routes.post(
         "/replay-matching",
@@ -155,7 +158,8 @@ def _add_replays(routes: APIRouter, hub: Hub) -> None:
     def replay_matching(body: Annotated[ReplayMatchingBody, Body()]) -> Response:
         """Put back all of a helper or cause that were given up by now, at a rate.
 
-        It is an execution of its own, which reports its progress and goes on elsewhere if its worker dies.
+        It is an execution of its own, which reports its progress and goes on elsewhere if its worker dies; `/undo`
+        takes its id.
         """
         body.check()
         rate = None if body.rate is None else parse_rate(body.rate)
@@ -166,43 +170,53 @@ def _add_replays(routes: APIRouter, hub: Hub) -> None:
     @routes.post(
         "/{id:path}/edit",
         summary="Edit and replay",
-        response_model=ReplayedDocument,
+        response_model=ReplayedOneDocument,
         **needs(_MANAGE, errors=(400, 404, 409, 413)),
     )
     def edit(caller: Caller, id: Id, body: Annotated[EditBody, Body()]) -> Response:  # noqa: A002 - DESIGN's word
         """Put it back with another payload, signed anew; the payload must fit the helper's model if that is known."""
         _letter(hub, caller, id)
-        return as_json({"id": hub.dead_letters.replay_edited(id, body.payload), "replay_of": id})
+        change = hub.undo.begin(Change.REPLAY)
+        new = hub.dead_letters.replay_edited(id, body.payload, undo=change)
+        return as_json({"id": new, "replay_of": id, "undo": change.id})
 
     @routes.post(
-        "/{id:path}/replay", summary="Replay", response_model=ReplayedDocument, **needs(_RUN, errors=(404, 409))
+        "/{id:path}/replay", summary="Replay", response_model=ReplayedOneDocument, **needs(_RUN, errors=(404, 409))
     )
     def replay(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
         """Put it back, as a new execution; again answers the same id."""
         seen(hub, caller, id)
-        return as_json(replayed(hub.dead_letters.replay([id]))[0])
+        change = hub.undo.begin(Change.REPLAY)
+        (done,) = replayed(hub.dead_letters.replay([id], undo=change))
+        return as_json({**done, "undo": hub.undo.id_of(change)})
 
 
 def _add_deletes(routes: APIRouter, hub: Hub) -> None:
     @routes.post("/delete", summary="Delete many", response_model=DeletedDocument, **needs(_MANAGE, errors=(400, 404)))
     def delete_many(caller: Caller, body: Annotated[DeleteBody, Body()]) -> Response:
-        """Delete these, or all that match: they can't be replayed from there any more."""
+        """Delete these, or all that match; `/undo` puts them back, for 10 minutes."""
+        change = hub.undo.begin(Change.DELETE)
         if body.ids is None:
             body.check()
             wanted = DeadFilter(body.helper, body.cause, caller.sees)
-            return as_json({"deleted": hub.dead_letters.delete_matching(wanted)})
+            return as_json(_deleted(hub.dead_letters.delete_matching(wanted, undo=change), change))
         if body.helper or body.cause or body.all:
             message = "Ids and what they have in common exclude each other."
             raise UsageError(message, hint="Give one of them.")
         for id_ in body.ids:
             _letter(hub, caller, id_)
-        return as_json({"deleted": hub.dead_letters.delete(body.ids)})
+        return as_json(_deleted(hub.dead_letters.delete(body.ids, undo=change), change))
 
     @routes.delete("/{id:path}", summary="Delete", response_model=DeletedDocument, **needs(_MANAGE, errors=(404,)))
     def delete(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
-        """Delete one: its record stays in the history as long as other failures do."""
+        """Delete one: its record stays in the history as long as other failures do, and `/undo` puts it back."""
         _letter(hub, caller, id)
-        return as_json({"deleted": hub.dead_letters.delete([id])})
+        change = hub.undo.begin(Change.DELETE)
+        return as_json(_deleted(hub.dead_letters.delete([id], undo=change), change))
+
+
+def _deleted(number: int, change: Undoable) -> dict[str, Any]:
+    return {"deleted": number, "undo": change.id if number else None}
 
 
 def _letter(hub: Hub, caller: Principal, execution_id: str) -> Execution:

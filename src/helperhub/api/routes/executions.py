@@ -24,8 +24,8 @@ from helperhub.api.documents.executions import (
     ExecutionStoryDocument,
     LogReport,
     ProgressReport,
-    ReplayedDocument,
     ReplayedList,
+    ReplayedOneDocument,
     StartedList,
 )
 from helperhub.api.words import IdempotencyKey, Moment, Pair, Patience
@@ -38,6 +38,7 @@ from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import Page, find_page
 from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
 from helperhub.services.search_words import MOST_CHARACTERS, join_filters
+from helperhub.services.undo import Change
 
 #: Most ids that one request may name.
 MOST_IDS = 1000
@@ -165,16 +166,20 @@ def _add_changes(routes: APIRouter, hub: Hub) -> None:
         """Put finished executions back, as new ones; none if one of them isn't known."""
         for id_ in body.ids:
             seen(hub, caller, id_)
-        return as_json({"replayed": replayed(hub.executions.replay(body.ids))})
+        change = hub.undo.begin(Change.REPLAY)
+        done = replayed(hub.executions.replay(body.ids, undo=change))
+        return as_json({"replayed": done, "undo": hub.undo.id_of(change)})
 
     # Before the routes that end in the id: it may have slashes, so an id matches whole paths.
     @routes.post(
-        "/{id:path}/replay", summary="Replay", response_model=ReplayedDocument, **needs(_RUN, errors=(404, 409))
+        "/{id:path}/replay", summary="Replay", response_model=ReplayedOneDocument, **needs(_RUN, errors=(404, 409))
     )
     def replay(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
         """Put a finished execution back, as a new one. A dead letter is replayed once: again answers the same id."""
         seen(hub, caller, id)
-        return as_json(replayed(hub.executions.replay([id]))[0])
+        change = hub.undo.begin(Change.REPLAY)
+        (done,) = replayed(hub.executions.replay([id], undo=change))
+        return as_json({**done, "undo": hub.undo.id_of(change)})
 
     @routes.post(
         "/{id:path}/cancel",

@@ -20,6 +20,7 @@ from helperhub.api.documents.queues import (
 from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
+from helperhub.services.undo import Change
 
 Name = Annotated[str, Path(description="The queue.", examples=["default"], max_length=200)]
 Worker = Annotated[str, Path(description="The worker process's id.", examples=["web1:4711:8x2k"], max_length=300)]
@@ -59,9 +60,11 @@ def build_queue_routes(hub: Hub) -> APIRouter:
 
     @routes.post("/{name}/purge", summary="Purge", response_model=PurgedDocument, **needs(Scope.MANAGE, errors=(404,)))
     def purge(caller: Caller, name: Name, body: Annotated[Reason, Body()] = Reason()) -> Response:  # noqa: B008 - a frozen default
-        """Cancel all that waits in it, never its dead letters; the answer says how many."""
+        """Cancel all that waits in it, never its dead letters; the answer says how many, and `/undo` takes it back."""
         check_queue(hub, caller, name)
-        return as_json({"name": name, "cancelled": hub.queues.purge(name, reason=body.reason)})
+        change = hub.undo.begin(Change.PURGE, name)
+        purged = hub.queues.purge(name, reason=body.reason, undo=change)
+        return as_json({"name": name, "cancelled": purged, "undo": hub.undo.id_of(change)})
 
     return routes
 
