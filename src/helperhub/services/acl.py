@@ -99,7 +99,7 @@ _KINDS = {
     "dead": ("RW", "RW", "RW"),
     "untold": ("RW", "RW", "RW"),
     "uncalled": ("RW", "RW", "RW"),
-    "unlisted": ("RW", "R", "RW"),
+    "unlisted": ("RW", "RW", "RW"),
     "history": ("RW", "RW", "RW"),
     "archived": ("RW", "R", "R"),
     "attempts": ("RW", "RW", "R"),

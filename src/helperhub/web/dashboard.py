@@ -29,6 +29,7 @@ from helperhub.web.pages.settings import build_settings_page
 from helperhub.web.pages.sign_in import build_sign_in
 from helperhub.web.pages.statistics import build_statistics_page
 from helperhub.web.pages.timeline import build_timeline_page
+from helperhub.web.pages.undo import build_undo
 from helperhub.web.pages.webhooks import build_webhooks_page
 from helperhub.web.pages.workers import build_workers_page
 from helperhub.web.render import STATIC, Pages
@@ -65,6 +66,7 @@ def add_dashboard(app: FastAPI, hub: Hub, broadcast: Broadcast) -> None:
     app.include_router(build_sign_in(hub, pages), prefix=UI)
     for build in BUILDERS.values():
         app.include_router(build(hub, pages), prefix=UI)
+    app.include_router(build_undo(hub, pages), prefix=UI)
     app.include_router(_build_rest(hub, broadcast), prefix=UI)
     errors.install(app, pages)
 

@@ -222,7 +222,7 @@ def test_purge_of_many_is_undone_wholly_and_once(hub: Hub) -> None:
 
     assert (first.undone, first.again) == (450, False)
     assert (second.undone, second.again) == (450, True)
-    waiting = [one.replay_of for one in hub.executions.records.waiting(["default"])]
+    waiting = [str(one.replay_of) for one in hub.executions.records.waiting(["default"])]
     assert sorted(waiting) == sorted(f"e{number}" for number in range(450))
 
 

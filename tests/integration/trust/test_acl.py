@@ -21,8 +21,7 @@ from helperhub.cli.main import command
 from helperhub.errors import StoreError, StoreForbidden
 from helperhub.model.execution import Status
 from helperhub.services.acl import Role, build_rules
-from helperhub.services.mass_replay import MassReplay
-from helperhub.services.undo import Change
+from helperhub.services.undo import Change, Undoable
 from helperhub.store.scripts import Settlement
 from helperhub.testing import find_strays
 from helperhub.testing.running import KNOWN_KEYS, build_hub, scheduling, working
@@ -88,10 +87,9 @@ def test_hub_runs_with_a_user_for_each_role_and_nothing_is_refused(
         deleted = web.undo.begin(Change.DELETE)
         web.dead_letters.delete([replayed], undo=deleted)
         assert web.undo.take_back(deleted.id).undone == 1
-        again = web.mass_replays.start(MassReplay(helper="broken"))
-    with working(open_hub(url_of(Role.WORKER))):
-        web.wait(again, timeout=SOON)
-    web.undo.take_back(again)
+        # As a worker process does that replays many.
+        assert len(worker.executions.put_back([replayed], undo=Undoable("many", Change.REPLAY))) == 1
+    web.undo.take_back("many")
     purged, _ = web.undo.begin(Change.PURGE), web.enqueue("pay")
     web.queues.purge("default", undo=purged)
     assert web.undo.take_back(purged.id).undone == 1

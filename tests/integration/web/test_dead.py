@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
+from collections.abc import Callable
 
 import pytest
 from tests.integration.api.conftest import SOON, Api, Serve
 from tests.integration.api.test_dead_letters import fussy, give_up, orders, picky
 from tests.integration.web.conftest import Browser
 from tests.integration.web.test_executions import HOSTILE, let_confirmation_pass, told
+from tests.integration.web.test_queues import way_back
 
 from helperhub.model.access import Scope
 from helperhub.model.execution import Status
@@ -23,6 +26,13 @@ ALL = (Scope.MANAGE,)
 def api(serve: Serve) -> Api:
     """A served hub with a worker and two helpers that fail."""
     return serve([picky, fussy], worker=True)
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON.total_seconds()
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def open_(api: Api, *scopes: Scope) -> Browser:
@@ -150,6 +160,42 @@ def test_one_is_deleted_and_the_audit_says_who(api: Api) -> None:
 
     entry = api.client.get("/api/v1/audit").json()["entries"][0]
     assert (entry["action"], entry["target"]) == ("dead.delete", id_)
+
+
+def test_what_was_deleted_is_put_back_by_what_its_notice_offers(api: Api) -> None:
+    ids = give_up(api, "fussy", 1, 2)
+    browser = open_(api)
+    one = way_back(browser.do(f"dead/{ids[0]}/delete"))
+    rest = way_back(browser.do("dead/delete", ask(browser, "delete", all="1")))
+    assert api.hub.dead_letters.count() == 0
+
+    assert told(browser.do(one)) == "1 dead letter put back."
+    assert told(browser.do(rest)) == "1 dead letter put back."
+
+    assert [api.hub.dead_letters.is_dead(id_) for id_ in ids] == [True, True]
+    assert open_(api, Scope.READ).do(one).status_code == 403
+    assert open_(api, Scope.READ, Scope.RUN).do(one).status_code == 403
+
+
+def test_replay_is_undone_where_its_notice_leads_and_says_what_stays(api: Api) -> None:
+    (id_,) = give_up(api, "picky", *orders(-1))
+    browser = open_(api)
+    answer = browser.do(f"dead/{id_}/edit", {"payload": '{"number": 7}'})
+    api.hub.wait(answer.headers["hx-redirect"].removeprefix("/ui/executions/"), timeout=SOON)
+
+    assert told(browser.do(way_back(answer))) == "0 replays taken back. 1 replay had started, and stays."
+
+
+def test_replay_at_a_rate_is_undone_as_a_whole(api: Api) -> None:
+    ids = give_up(api, "fussy", 1, 2, 3)
+    browser = open_(api)
+    answer = browser.do("dead/replay", {**ask(browser, "replay", all="1"), "rate": "30/m", "stop_after_failures": ""})
+    wait_for(lambda: any(one.replay_of for one in api.hub.records.of_helper("fussy") if one.status.final))
+
+    assert told(browser.do(way_back(answer))).endswith("1 replay had started, and stays.")
+
+    api.hub.wait(answer.headers["hx-redirect"].removeprefix("/ui/executions/"), timeout=SOON)
+    assert sum(api.hub.dead_letters.is_dead(id_) for id_ in ids) == 2
 
 
 def test_payload_is_edited_and_replayed(api: Api) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
+import httpx
 from tests.integration.api.conftest import Api, Serve
 from tests.integration.web.conftest import Browser, Open
 
@@ -14,6 +16,11 @@ from helperhub.web.pages.confirm import KEY_FIELD
 
 def _acts(api: Api, action: str) -> list[str]:
     return [entry["target"] for entry in api.hub.audit.find(AuditFilter(action=action), limit=10)]
+
+
+def way_back(answer: httpx.Response) -> str:
+    """Return the path below /ui/ that a notice offers for undoing; empty if it offers none."""
+    return str(json.loads(answer.headers["hx-trigger"])["notice"]["undo"]).removeprefix("/ui/")
 
 
 def forget_confirmation(api: Api, browser: Browser) -> None:
@@ -48,7 +55,21 @@ def test_purge_says_how_many_and_cancels_them(api: Api, browser: Browser) -> Non
     assert "3 executions of queue default were cancelled." in answer.headers["hx-trigger"]
     assert sum((one.ready + one.delayed) for one in api.hub.queues.all()) == 0
     entry = api.hub.audit.find(AuditFilter(action="queue.purge"), limit=1)[0]
-    assert (entry["reason"], entry["after"]) == ("a mistake", {"cancelled": 3})
+    assert (entry["reason"], entry["after"]["cancelled"]) == ("a mistake", 3)
+    assert "can be undone" in asked.text
+    assert way_back(answer) == f"undo/{entry['after']['undo']}"
+
+
+def test_purge_is_undone_by_what_its_notice_offers_once(api: Api, browser: Browser) -> None:
+    for _ in range(3):
+        api.hub.enqueue("echo", delay=timedelta(hours=1))
+    back = way_back(browser.do("queues/purge", {"name": "default"}))
+
+    undone, again = browser.do(back), browser.do(back)
+
+    assert "3 executions enqueued again." in undone.headers["hx-trigger"]
+    assert "That was undone before." in again.headers["hx-trigger"]
+    assert sum((one.ready + one.delayed) for one in api.hub.queues.all()) == 3
 
 
 def test_purge_asks_for_the_key_once_more_when_it_was_shown_long_ago(api: Api) -> None:

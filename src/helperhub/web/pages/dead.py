@@ -21,11 +21,13 @@ from helperhub.model.limits import parse_rate
 from helperhub.services.dead_letters import DeadFilter
 from helperhub.services.mass_replay import MOST_FIRST_ONES, MassReplay
 from helperhub.services.strict_json import read_json
+from helperhub.services.undo import Change
 from helperhub.web.asking import in_words
 from helperhub.web.forms import Form
 from helperhub.web.notice import done, lead_to
 from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.executions import row_of
+from helperhub.web.pages.undo import way_back
 from helperhub.web.render import Pages, show_json
 
 _OF_A_PAGE = 30
@@ -39,7 +41,7 @@ def build_dead_page(hub: Hub, pages: Pages) -> APIRouter:
     """Return the routes under ``/dead``."""
     routes = build_router("", "dashboard")
     _add_list(routes, hub, pages)
-    _add_many(routes, hub)
+    _add_many(routes, hub, pages)
     _add_one(routes, hub, pages)
     return routes
 
@@ -80,37 +82,47 @@ def _add_list(routes: APIRouter, hub: Hub, pages: Pages) -> None:
         )
 
 
-def _add_many(routes: APIRouter, hub: Hub) -> None:
+def _add_many(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/dead/replay", **of_session(Scope.RUN))
     def replay_matching(request: Request, caller: Caller, form: Form) -> Response:
         helper, cause = _read_which(form)
         check_confirmed(hub, request, form)
         if caller.is_narrowed:
             # The execution that replays at a rate does so for the whole hub.
-            found = hub.executions.replay_all(_ids_of(hub, caller, form))
-            return done(f"{in_words(len(found), _NOUN)} put back.")
+            change = hub.undo.begin(Change.REPLAY)
+            found = hub.executions.replay_all(_ids_of(hub, caller, form), undo=change)
+            back = way_back(hub, pages, request, change)
+            return done(f"{in_words(len(found), _NOUN)} put back.", undo=back)
         rate = form.get("rate", "").strip()
         first = form.get("stop_after_failures", "").strip()
         wanted = MassReplay(helper, cause, parse_rate(rate) if rate else None, _read_number(first) if first else None)
-        return lead_to(request, f"executions/{hub.mass_replays.start(wanted)}")
+        id_ = hub.mass_replays.start(wanted)
+        text = "They are replayed by this execution, which says how far it is."
+        return lead_to(request, f"executions/{id_}", text=text, undo=way_back(hub, pages, request, id_))
 
     @routes.post("/dead/delete", **of_session(Scope.MANAGE))
     def delete_matching(request: Request, caller: Caller, form: Form) -> Response:
         _read_which(form)
         check_confirmed(hub, request, form)
-        return done(f"{in_words(hub.dead_letters.delete(_ids_of(hub, caller, form)), _NOUN)} deleted.")
+        change = hub.undo.begin(Change.DELETE)
+        number = hub.dead_letters.delete(_ids_of(hub, caller, form), undo=change)
+        return done(f"{in_words(number, _NOUN)} deleted.", undo=way_back(hub, pages, request, change))
 
 
 def _add_one(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/dead/{id:path}/replay", **of_session(Scope.RUN))
-    def replay(caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
+    def replay(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
         _letter(hub, caller, id)
-        return done(f"Put back as {hub.dead_letters.replay([id])[0][1]}.")
+        change = hub.undo.begin(Change.REPLAY)
+        ((_, new),) = hub.dead_letters.replay([id], undo=change)
+        return done(f"Put back as {new}.", undo=way_back(hub, pages, request, change))
 
     @routes.post("/dead/{id:path}/delete", **of_session(Scope.MANAGE))
-    def delete(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
+    def delete(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
         _letter(hub, caller, id)
-        return done(f"{in_words(hub.dead_letters.delete([id]), _NOUN)} deleted.")
+        change = hub.undo.begin(Change.DELETE)
+        number = hub.dead_letters.delete([id], undo=change)
+        return done(f"{in_words(number, _NOUN)} deleted.", undo=way_back(hub, pages, request, change))
 
     @routes.get("/dead/{id:path}/edit", **of_session(Scope.MANAGE))
     def edit(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - as above
@@ -126,8 +138,10 @@ def _add_one(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/dead/{id:path}/edit", **of_session(Scope.MANAGE))
     def replay_edited(request: Request, caller: Caller, id: Id, form: Form) -> Response:  # noqa: A002 - as above
         _letter(hub, caller, id)
-        new = hub.dead_letters.replay_edited(id, _read_payload(form.get("payload", "")))
-        return lead_to(request, f"executions/{quote(new)}")
+        change = hub.undo.begin(Change.REPLAY)
+        new = hub.dead_letters.replay_edited(id, _read_payload(form.get("payload", "")), undo=change)
+        back = way_back(hub, pages, request, change)
+        return lead_to(request, f"executions/{quote(new)}", text="Put back as this execution.", undo=back)
 
 
 def _look(hub: Hub, caller: Principal, helper: str, cause: str, cursor: str | None) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.model.execution import Execution, Status
+from helperhub.services.undo import Change
 from helperhub.web.notice import done, lead_to
+from helperhub.web.pages.undo import way_back
 from helperhub.web.render import Pages, show_json
 
 #: What a page shows of a value, characters; all of it is in the API.
@@ -39,7 +41,11 @@ def add_execution(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/executions/{id:path}/replay", **of_session(Scope.RUN))
     def replay(request: Request, caller: Caller, id: Id) -> Response:  # noqa: A002 - DESIGN's word
         seen(hub, caller, id)
-        return lead_to(request, f"executions/{quote(hub.executions.replay([id])[0][1])}")
+        change = hub.undo.begin(Change.REPLAY)
+        ((_, new),) = hub.executions.replay([id], undo=change)
+        back = way_back(hub, pages, request, change)
+        text = "Put back as this execution." if back else "It was replayed before, as this execution."
+        return lead_to(request, f"executions/{quote(new)}", text=text, undo=back)
 
     @routes.post("/executions/{id:path}/cancel", **of_session(Scope.MANAGE))
     def cancel(caller: Caller, id: Id) -> Response:  # noqa: A002 - as above

@@ -24,11 +24,13 @@ from helperhub.services.archived import NO_ARCHIVE
 from helperhub.services.execution_pages import find_page
 from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
 from helperhub.services.search_words import MOST_CHARACTERS
+from helperhub.services.undo import Change
 from helperhub.web.asking import chosen_in, count_kinds, in_words, read_ids
 from helperhub.web.forms import Form
 from helperhub.web.notice import done, lead_to
 from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.execution import add_execution
+from helperhub.web.pages.undo import way_back
 from helperhub.web.render import Pages
 
 _OF_A_PAGE = 50
@@ -114,10 +116,12 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     @routes.post("/executions/replay", **of_session(Scope.RUN))
     def replay(request: Request, caller: Caller, form: Form) -> Response:
         ids = _ids_of(hub, request, caller, form)
-        found = hub.executions.replay_all(ids)
+        change = hub.undo.begin(Change.REPLAY)
+        found = hub.executions.replay_all(ids, undo=change)
+        back = way_back(hub, pages, request, change)
         if len(found) == len(ids) == 1:
-            return lead_to(request, f"executions/{quote(found[0][1])}")
-        return done(f"{in_words(len(found))} put back{_left_out(len(ids) - len(found))}.")
+            return lead_to(request, f"executions/{quote(found[0][1])}", text="Put back as this execution.", undo=back)
+        return done(f"{in_words(len(found))} put back{_left_out(len(ids) - len(found))}.", undo=back)
 
     @routes.post("/executions/cancel", **of_session(Scope.MANAGE))
     def cancel(request: Request, caller: Caller, form: Form) -> Response:

@@ -10,9 +10,11 @@ from helperhub.api.access import Caller, build_router, of_session
 from helperhub.api.routes.queues import check_queue, sees_queue
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
+from helperhub.services.undo import Change
 from helperhub.web.forms import Form
 from helperhub.web.notice import done
 from helperhub.web.pages.confirm import Field, Question, act, ask
+from helperhub.web.pages.undo import way_back
 from helperhub.web.render import Pages
 
 Name = Annotated[str, Query(max_length=200)]
@@ -52,8 +54,10 @@ def build_queues_page(hub: Hub, pages: Pages) -> APIRouter:
         check_queue(hub, caller, name)
 
         def deed() -> Response:
-            found = hub.queues.purge(name, reason=reason)
-            return done(f"{found:,} executions of queue {name} were cancelled.")
+            change = hub.undo.begin(Change.PURGE, name)
+            found = hub.queues.purge(name, reason=reason, undo=change)
+            text = f"{found:,} executions of queue {name} were cancelled."
+            return done(text, undo=way_back(hub, pages, request, change))
 
         return act(hub, pages, request, form, _question(hub, caller, name), deed)
 
@@ -70,7 +74,7 @@ def _question(hub: Hub, caller: Principal, name: str) -> Question:
     return Question(
         title=f"Purge queue {name}?",
         text=f"{waiting:,} executions wait in it now; all of them are cancelled. What runs goes on, and dead letters "
-        "stay. It can't be undone, but each one stays in the records and can be replayed.",
+        "stay. For 10 minutes it can be undone: that enqueues them again. Later each can be replayed from the records.",
         action="queues/purge",
         button=f"Cancel {waiting:,} executions",
         values={"name": name},
