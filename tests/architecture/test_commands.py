@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 #: Whose names would tie a checkout to one package index. Parted, so that this file names none.
 REGISTRIES = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com"]
-_LEFT_OUT = {".git", ".venv", ".tox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache"}
+_LEFT_OUT = {
+    ".git",
+    ".venv",
+    ".venv-browser",
+    ".tox",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".import_linter_cache",
+}
 
 
 def command_of(comment: str) -> str:
@@ -35,22 +48,71 @@ def test_test_command_installs_every_plugin_and_ends_with_pytest() -> None:
     assert command.split(" && ")[-1].startswith(".venv/bin/pytest")
 
 
-def test_ci_runs_the_test_command_of_the_readme(tmp_path: Path) -> None:
-    bash = tmp_path / "bash"
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """A folder for PATH whose bash says what it would run."""
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    bash = folder / "bash"
     bash.write_text('#!/bin/sh\nfor word in "$@"; do last=$word; done\nprintf "would run: %s\\n" "$last"\n')
     bash.chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    return folder
 
-    done = subprocess.run(
-        ["/bin/bash", str(ROOT / ".ci/run")],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
+
+def run_ci(script: str, *path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    found = os.pathsep.join([*map(str, path), os.environ["PATH"]])
+    environ = {**os.environ, "PATH": found, **changes}
+    return subprocess.run(
+        ["/bin/bash", str(ROOT / ".ci" / script)], env=environ, capture_output=True, text=True, check=False
     )
 
+
+def test_ci_runs_the_test_command_of_the_readme_last_and_the_browser_suite_before(commands: Path) -> None:
+    done = run_ci("run", commands)
+
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"would run: {command_of('test command')}"
+    suite, _, last = done.stdout.splitlines()
+    assert suite == "would run: .ci/browser"
+    assert last == f"would run: {command_of('test command')}"
+
+
+def test_ci_says_that_the_browser_suite_was_not_run_and_how_to_get_a_chromium(tmp_path: Path) -> None:
+    # A PATH with what the script needs, and no browser.
+    for name, found in (("python3", sys.executable), ("dirname", shutil.which("dirname"))):
+        (tmp_path / name).symlink_to(str(found))
+    done = run_ci("browser", PATH=str(tmp_path), HOME=str(tmp_path), HELPERHUB_TEST_CHROMIUM="")
+
+    assert done.returncode == 0, done.stderr
+    assert "NOT run" in done.stdout
+    assert "apt-get install chromium" in done.stdout
+
+
+def test_ci_runs_the_browser_suite_with_the_chromium_that_is_there(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / ".ci", checkout / ".ci")
+    (checkout / "tests" / "browser").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "browser" / "chromium.py", checkout / "tests" / "browser")
+    tools = checkout / ".venv-browser" / "bin"
+    tools.mkdir(parents=True)
+    for name in ("pip", "pytest"):
+        (tools / name).write_text(f'#!/bin/sh\necho "would run: {name} $*"\n')
+        (tools / name).chmod(0o755)
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] || exec {sys.executable} "$@"\necho "would run: python3 $*"\n')
+    python.chmod(0o755)
+
+    environ = {
+        **os.environ,
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "HELPERHUB_TEST_CHROMIUM": "/bin/true",
+    }
+    done = subprocess.run([checkout / ".ci" / "browser"], env=environ, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    made, installed, tested = [line for line in done.stdout.splitlines() if line.startswith("would run")]
+    assert made == "would run: python3 -m venv .venv-browser"
+    assert "-r tests/browser/requirements.txt" in installed
+    assert tested == "would run: pytest -n 2 -m browser tests/browser"
 
 
 def test_no_file_names_a_registry() -> None:

@@ -1,0 +1,94 @@
+"""The helpers of the browser suite's hub; put on PYTHONPATH together with an entry point."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, Field, SecretStr
+
+from helperhub import Context, Daily, Every, RetryPolicy, helper, hookimpl
+
+_log = logging.getLogger("browsed")
+_AT_ONCE = RetryPolicy(max_attempts=3, delays=(timedelta(milliseconds=50),), jitter=0.0)
+_ONCE = RetryPolicy(max_attempts=1)
+LONG = "a-name-that-is-as-long-as-names-are-allowed-to-be-so-that-every-page-shows-what-it-does-with-it"[:63].rstrip(
+    "-"
+)
+
+
+class Greeting(BaseModel):
+    """Whom to greet."""
+
+    name: str = "Ada"
+    times: int = Field(1, ge=1, le=100)
+    password: SecretStr | None = None
+
+
+@helper(schedule=Every(timedelta(minutes=10)), payload_model=Greeting, description="Greets somebody.")
+def greet(ctx: Context[Any]) -> str:
+    """Greet."""
+    ctx.log.info("greeting %s", ctx.payload.name)
+    return " ".join([f"hello {ctx.payload.name}"] * ctx.payload.times)
+
+
+@helper(description="Returns what it is given.")
+def echo(ctx: Context[Any]) -> Any:
+    """Return the payload."""
+    ctx.log.info("given: %s", str(ctx.payload)[:2000])
+    return ctx.payload
+
+
+@helper(schedule=Daily("07:30", tz="Europe/Berlin"), priority=2, queue="reports", description="The day's figures.")
+def report(ctx: Context[Any]) -> None:
+    """Do nothing."""
+
+
+@helper(schedule=Every(timedelta(minutes=15)))
+def tidy(ctx: Context[Any]) -> None:
+    """Do nothing."""
+
+
+@helper(retry=_AT_ONCE, description="Gets through at the second attempt.")
+def flaky(ctx: Context[Any]) -> int:
+    """Fail once."""
+    if ctx.attempt == 1:
+        message = "nobody answers yet"
+        raise ConnectionError(message)
+    return ctx.attempt
+
+
+@helper(retry=_ONCE, description="Fails as it is told to.")
+def refuse(ctx: Context[Any]) -> str:
+    """Fail with the payload's ``why``, unless there is none."""
+    wanted = ctx.payload or {}
+    _log.warning("about to look at %s", list(wanted))
+    if "why" in wanted:
+        raise {"value": ValueError, "key": LookupError, "time": TimeoutError}[wanted.get("kind", "value")](
+            wanted["why"]
+        )
+    return "mended"
+
+
+@helper(retry=_ONCE, description="Works until it is stopped.")
+def slow(ctx: Context[Any]) -> str:
+    """Tell how far it is, for at most a minute; whoever cancels it interrupts it."""
+    steps = int((ctx.payload or {}).get("steps", 600))
+    for step in range(steps):
+        ctx.progress(step, steps, f"step {step} of {steps}")
+        time.sleep(0.1)
+    return "done"
+
+
+@helper(name=LONG, queue="a-queue-whose-name-is-longer-than-any-column-is-wide", description="long " * 60)
+def named_long(ctx: Context[Any]) -> None:
+    """Do nothing."""
+
+
+@hookimpl
+def helperhub_register(hub: Any) -> None:
+    """Bring them in."""
+    for one in (greet, echo, report, tidy, flaky, refuse, slow, named_long):
+        hub.add(one)
