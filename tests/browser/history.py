@@ -52,6 +52,8 @@ def live(hub: Hub, url: str) -> None:
 
 
 def _expired(hub: Hub) -> str:
+    # A queue is one as soon as something has been in it.
+    hub.wait(hub.enqueue("report"), timeout=timedelta(seconds=60))
     hub.queues.pause("reports")
     execution_id = hub.enqueue("report", expires_after=timedelta(milliseconds=1))
     time.sleep(0.05)

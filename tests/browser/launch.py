@@ -60,7 +60,8 @@ def sit_down(chromium: Browser, running: RealHub, *scopes: Scope, base: str = ""
     address = base or running.url
     given = {"viewport": DESK, "locale": "en-GB", "timezone_id": "Europe/Berlin", "reduced_motion": "reduce", **options}
     context = chromium.new_context(**given)
-    session = running.hub.sessions.sign_in(running.key(*scopes))
+    key = running.key(*scopes)
+    session = running.hub.sessions.sign_in(key)
     path = urlsplit(address).path
     context.add_cookies(
         [
@@ -74,4 +75,4 @@ def sit_down(chromium: Browser, running: RealHub, *scopes: Scope, base: str = ""
             }
         ]
     )
-    return Watched(context, f"{address}/ui/")
+    return Watched(context, f"{address}/ui/", key)

@@ -121,6 +121,7 @@ def _environ(directory: Path, url: str, port: int) -> dict[str, str]:
         "HELPERHUB_PLUGINS__BLOCKED": "weather,checkin,crontab,housekeeping,notify",
         "HELPERHUB_WEB__HOST": "127.0.0.1",
         "HELPERHUB_WEB__PORT": str(port),
+        "HELPERHUB_WORKER__PROCESSES": "1",
         "HELPERHUB_WORKER__THREADS": "4",
         "HELPERHUB_WORKER__CANCEL_GRACE": "1s",
         "HELPERHUB_ALERTS__EVERY": "1s",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, Response, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Download, Page, Request, Response, expect
 
 #: A page may be busy with a machine of two cores.
 PATIENCE_MS = 20_000
@@ -26,6 +26,7 @@ class Watched:
     Args:
         context: Watched.
         base: Where the dashboard is, with ``/ui/``.
+        key: What he signed in with.
         problems: What went wrong.
         sent: Method and path below ``/ui/`` of each request.
         allowed: Patterns of console errors that the test is about.
@@ -35,6 +36,7 @@ class Watched:
 
     context: BrowserContext
     base: str
+    key: str = ""
     problems: list[str] = field(default_factory=list)
     sent: list[tuple[str, str]] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
@@ -48,6 +50,7 @@ class Watched:
         self.context.on("console", self._on_console)
         self.context.on("weberror", lambda error: self.problems.append(f"error in a script: {error.error}"))
         self.context.on("dialog", self._on_dialog)
+        self.context.on("page", lambda page: page.on("download", self._on_download))
 
     def open(self, path: str = "") -> Page:
         """Return a new page at a path below ``/ui/``, once all of it is there."""
@@ -81,6 +84,10 @@ class Watched:
         if parts.hostname != "127.0.0.1":
             self.problems.append(f"asked another machine: {request.method} {request.url[:200]}")
         self.sent.append((request.method, parts.path.partition("/ui/")[2]))
+
+    def _on_download(self, download: Download) -> None:
+        # Chromium doesn't count it among the requests.
+        self.sent.append(("GET", urlsplit(download.url).path.partition("/ui/")[2]))
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

@@ -63,6 +63,26 @@ def flaky(ctx: Context[Any]) -> int:
 @helper(retry=_ONCE, description="Fails as it is told to.")
 def refuse(ctx: Context[Any]) -> str:
     """Fail with the payload's ``why``, unless there is none."""
+    return _refuse(ctx)
+
+
+@helper(retry=_ONCE, description="Fails as it is told to; the suite clears its dead letters.")
+def broken(ctx: Context[Any]) -> str:
+    """Fail with the payload's ``why``, unless there is none."""
+    return _refuse(ctx)
+
+
+@helper(queue="batches", overlap="allow", description="Waits in a queue that the suite pauses and purges.")
+def batch(ctx: Context[Any]) -> None:
+    """Do nothing."""
+
+
+@helper(schedule=Every(timedelta(minutes=20)), description="What its author declared, until the suite changes it.")
+def tuned(ctx: Context[Any]) -> None:
+    """Do nothing."""
+
+
+def _refuse(ctx: Context[Any]) -> str:
     wanted = ctx.payload or {}
     _log.warning("about to look at %s", list(wanted))
     if "why" in wanted:
@@ -90,5 +110,5 @@ def named_long(ctx: Context[Any]) -> None:
 @hookimpl
 def helperhub_register(hub: Any) -> None:
     """Bring them in."""
-    for one in (greet, echo, report, tidy, flaky, refuse, slow, named_long):
+    for one in (greet, echo, report, tidy, flaky, refuse, broken, batch, tuned, slow, named_long):
         hub.add(one)

@@ -99,13 +99,20 @@
   document.addEventListener("notice", (event) => notice(typeof event.detail === "string" ? { text: event.detail } : event.detail));
 
   // -- questions: what the server puts into #ask is shown, and forgotten when it is closed: it may hold a secret
+  let askedFrom = "";
   const onAsk = (ask) => {
-    if (ask.firstElementChild && !ask.open) ask.showModal();
+    if (ask.firstElementChild && !ask.open) { askedFrom = document.activeElement.id; ask.showModal(); }
     else if (!ask.firstElementChild && ask.open) ask.close();
     ask.querySelector("[autofocus]")?.focus();
   };
   document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "ask") onAsk(event.detail.target); });
-  document.addEventListener("close", (event) => { if (event.target.id === "ask") event.target.replaceChildren(); }, true);
+  // The button that asked may have been renewed meanwhile: the browser can't give the focus back to it.
+  const onAnswer = (ask) => {
+    ask.replaceChildren();
+    const at = document.activeElement;
+    if (at === null || at === document.body) (document.getElementById(askedFrom) || document.getElementById("main")).focus();
+  };
+  document.addEventListener("close", (event) => { if (event.target.id === "ask") onAnswer(event.target); }, true);
 
   // -- what is done to rows
   const count = (form) => {
