@@ -84,7 +84,7 @@ def take_secret(page: Page) -> str:
 
 
 def is_let_in(running: RealHub, key: str) -> bool:
-    found = httpx.get(f"{running.url}/api/v1/whoami", headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+    found = httpx.get(f"{running.url}/api/v1/helpers", headers={"Authorization": f"Bearer {key}"}, trust_env=False)
     return found.status_code != 401
 
 
@@ -100,13 +100,12 @@ def test_key_is_made_rotated_and_revoked(someone: Watched, lived: RealHub) -> No
     question_of(page).get_by_role("button", name="Make the successor").click()
     successor = take_secret(page)
     assert is_let_in(lived, successor)
-    for _ in range(2):
-        page.get_by_role("button", name=f"Revoke {name}").first.click()
+    revoke = page.get_by_role("button", name=f"Revoke {name}")
+    for left in (1, 0):
+        revoke.first.click()
         question_of(page).get_by_role("button", name="Revoke the key").click()
-        expect_notice(page, "was revoked")
         expect_answered(page)
-
-    expect(page.get_by_role("button", name=f"Revoke {name}")).to_have_count(0)
+        expect(revoke).to_have_count(left)
     wait_for(lambda: not is_let_in(lived, key) and not is_let_in(lived, successor), "both are refused")
 
 

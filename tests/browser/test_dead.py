@@ -51,7 +51,7 @@ def replays_of(running: RealHub, execution_id: str) -> list[str]:
 
 
 @pytest.mark.acts("dead.html dead/*/replay", "dead.html dead/*/delete")
-def test_one_is_replayed_and_one_deleted(someone: Watched, hub: RealHub) -> None:
+def test_one_is_replayed_and_one_deleted_and_that_undone(someone: Watched, hub: RealHub) -> None:
     replayed, deleted, kept = give_up(hub, *KINDS)
     page = someone.open("dead?helper=broken")
 
@@ -63,9 +63,11 @@ def test_one_is_replayed_and_one_deleted(someone: Watched, hub: RealHub) -> None
     expect_notice(page, "1 dead letter deleted.")
     expect(row(page, deleted)).to_have_count(0)
 
+    page.get_by_role("button", name="Undo").click()
+    wait_for(lambda: hub.hub.dead_letters.is_dead(deleted), "it is a dead letter again")
+    expect(row(page, deleted)).to_have_count(1)
     assert len(replays_of(hub, replayed)) == 1
     assert replays_of(hub, deleted) == []
-    assert not hub.hub.dead_letters.is_dead(deleted)
     assert hub.hub.dead_letters.is_dead(kept)
 
 

@@ -63,12 +63,15 @@ def test_queue_is_purged_after_the_key_was_shown_once_more(someone: Watched, liv
     asked.get_by_role("button", name="Cancel 3 executions").click()
     expect(asked.get_by_role("alert")).to_be_visible()
     assert {batches.executions.get(one).status for one in waiting} == {Status.QUEUED}
+    expect(asked.get_by_label("Your API key, once more")).to_be_focused()
     asked.get_by_label("Your API key, once more").fill(someone.key)
     asked.get_by_role("button", name="Cancel 3 executions").click()
 
     expect_notice(page, "3 executions of queue batches were cancelled.")
     expect_answered(page)
     assert {batches.executions.get(one).status for one in waiting} == {Status.CANCELLED}
+    page.get_by_role("button", name="Undo").click()
+    expect(row(page, "batches").locator('[data-label="Waiting"]')).to_have_text("3")
 
 
 @pytest.mark.acts("workers.html workers/*")
