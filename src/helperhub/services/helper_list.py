@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,6 +100,26 @@ def list_helpers(helpers: Helpers, wish: ListWish, sees: Callable[[str, str], bo
     return HelperList([by_name[name] for name in shown if name in by_name], len(found), pages, page, groups)
 
 
+def suggest_helpers(
+    helpers: Helpers, text: str, sees: Callable[[str, str], bool], *, limit: int
+) -> list[tuple[str, str]]:
+    """Return name and description of helpers that fit a text, those first whose name begins with it.
+
+    Args:
+        helpers: The hub's.
+        text: Words, as `ListWish` has them.
+        sees: Whether the caller may see a helper of this name and queue.
+        limit: At most so many.
+    """
+    words, start = text.casefold().split(), text.casefold().strip()
+    found = []
+    for name, row in helpers.catalogue.read().rows.items():
+        if _has_words(row, words) and sees(name, row.spec.queue):
+            folded = name.casefold()
+            found.append((not folded.startswith(start), start not in folded, name, row.spec.description))
+    return [(name, description) for _, _, name, description in heapq.nsmallest(limit, found)]
+
+
 def group_of(row: CatalogueRow, group: str) -> str:
     """Return the group that a helper is in; what no plugin ships is in the one without a name."""
     return row.spec.queue if group == "queue" else row.spec.plugin
@@ -186,4 +207,5 @@ __all__ = [
     "failing_of",
     "list_helpers",
     "outcomes_of",
+    "suggest_helpers",
 ]

@@ -23,6 +23,7 @@ from helperhub.web.pages.executions import build_executions_page
 from helperhub.web.pages.helpers import build_helpers_page
 from helperhub.web.pages.keys import build_keys_page
 from helperhub.web.pages.now import build_now_page
+from helperhub.web.pages.palette import build_palette
 from helperhub.web.pages.plugins import build_plugins_page
 from helperhub.web.pages.queues import build_queues_page
 from helperhub.web.pages.settings import build_settings_page
@@ -67,6 +68,7 @@ def add_dashboard(app: FastAPI, hub: Hub, broadcast: Broadcast) -> None:
     for build in BUILDERS.values():
         app.include_router(build(hub, pages), prefix=UI)
     app.include_router(build_undo(hub, pages), prefix=UI)
+    app.include_router(build_palette(hub, pages), prefix=UI)
     app.include_router(_build_rest(hub, broadcast), prefix=UI)
     errors.install(app, pages)
 
