@@ -89,6 +89,7 @@
 
   input.addEventListener("input", onInput);
   input.addEventListener("keydown", (event) => {
+    if (!palette.open) return;
     const to = { ArrowDown: chosen + 1, ArrowUp: chosen - 1, PageDown: Math.min(chosen + 8, shown.length - 1), PageUp: Math.max(chosen - 8, 0) }[event.key];
     if (to !== undefined) { event.preventDefault(); choose(to); }
     else if (event.key === "Enter" && !event.isComposing && shown[chosen]) { event.preventDefault(); run(shown[chosen]); }
@@ -98,7 +99,8 @@
   document.getElementById("palette-open")?.addEventListener("click", open);
   document.addEventListener("keydown", (event) => {
     const isChord = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
-    const isTyping = event.target.closest?.("input, textarea, select, dialog");
+    // Just closed, its input may have the focus still.
+    const isTyping = event.target.closest?.("input, textarea, select, dialog") && (palette.open || !palette.contains(event.target));
     if (isChord && palette.open) { event.preventDefault(); palette.close(); }
     else if (isChord || (event.key === ":" && !isTyping && !event.ctrlKey && !event.metaKey)) { event.preventDefault(); open(); }
   });
