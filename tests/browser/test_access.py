@@ -77,7 +77,7 @@ def take_secret(page: Page) -> str:
     """Return what is shown once, and close it."""
     field = page.locator("dialog#ask .secret input").first
     expect(field).to_be_visible()
-    secret = field.input_value()
+    secret: str = field.input_value()
     page.get_by_role("button", name="I have kept it").click()
     expect(page.locator("#ask")).to_be_empty()
     return secret
