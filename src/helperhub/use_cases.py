@@ -39,6 +39,7 @@ from helperhub.services.plan import Plan
 from helperhub.services.renewal import Renewal
 from helperhub.services.sessions import Sessions
 from helperhub.services.undo import Undo
+from helperhub.services.views import Views
 from helperhub.services.webhooks import Webhooks
 from helperhub.services.why import Why
 from helperhub.settings import list_rules
@@ -53,6 +54,7 @@ from helperhub.store.registered import Registered
 from helperhub.store.sessions import Sessions as SessionStore
 from helperhub.store.sharded_views import spread_workers
 from helperhub.store.tail import Tail
+from helperhub.store.views import Views as ViewStore
 from helperhub.store.webhooks import Webhooks as WebhookStore
 from helperhub.store.workers import Workers as WorkerStore
 
@@ -137,6 +139,11 @@ class UseCases(Assembly):
     def undo(self) -> Undo:
         """Undo what was deleted, replayed or purged a short while ago."""
         return Undo(self.scripts, self.executions)
+
+    @cached_property
+    def views(self) -> Views:
+        """Save, list, rename and delete searches of executions."""
+        return Views(ViewStore(self.scripts.each[0]), self.executions.read_query)
 
     def _declare(self, plugins: Plugins) -> None:
         super()._declare(plugins)

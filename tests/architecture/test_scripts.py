@@ -16,6 +16,7 @@ SCRIPTS = [path for path in LUA if path.parent.name != "parts"]
 REFUSED_WHEN_FULL = {
     *("publish", "plan", "enqueue_due", "mark_plan", "open_group", "register", "replay", "rewrite", "restore"),
     "unpurge",
+    "save_view",
 }
 
 by_name = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

@@ -34,6 +34,7 @@ from helperhub.api.routes.reports import build_report_routes
 from helperhub.api.routes.statistics import build_statistics_routes
 from helperhub.api.routes.system import build_system_routes
 from helperhub.api.routes.undo import build_undo_routes
+from helperhub.api.routes.views import build_view_routes
 from helperhub.api.routes.webhook import build_webhook_route
 from helperhub.api.routes.webhooks import build_webhook_routes
 from helperhub.api.shield import LOOPBACK_NAMES, Shield
@@ -149,4 +150,5 @@ def _versioned(hub: Hub) -> Sequence[APIRouter]:
         build_statistics_routes(hub),
         build_report_routes(hub),
         build_undo_routes(hub),
+        build_view_routes(hub),
     )

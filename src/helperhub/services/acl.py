@@ -126,6 +126,7 @@ _KINDS = {
     "undo": ("RW", "RW", "RW"),
     "undorows": ("RW", "RW", "RW"),
     "apart": ("RW", "R", "RW"),
+    "views": ("R", "R", "RW"),
     "idempotency": ("R", "R", "RW"),
     "session": ("R", "R", "RW"),
     "login": ("RW", "R", "RW"),

@@ -20,7 +20,7 @@ LEFT_OUT = frozenset(
         *("helpers", "keys", "limited", "blocked", "throttled", "expiring", "waits"),
         *("using", "perkey", "inhand", "perqueue"),
         *("workers", "worker", "held", "idle", "bell", "schedulers", "lost", "stopped", "draining", "progress", "log"),
-        *("unlisted", "synced", "shards", "meta"),
+        *("unlisted", "synced", "shards", "meta", "undo", "undorows", "apart"),
     }
 )
 #: Kinds that a backup has, but not as they stand: see `store.backup`.

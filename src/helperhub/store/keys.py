@@ -78,6 +78,7 @@ of a shard live on one node and one script may touch any of them.
 | P:undo:<change>  | hash   | a change that can be undone: kind, whose, how far it is undone | 10 min |
 | P:undorows:<change> | list | the executions that it changed, newest first; at most 100,000 | 10 min |
 | P:apart:<id>     | string | the record of a deleted dead letter that is in no history any more | 10 min |
+| P:views:<who>    | hash   | somebody's saved searches of executions, by name; at most 50 | 1 y after the last look |
 | P:idempotency:<digest> | string | what a request under an Idempotency-Key came to | 24 h; under way: 1 min |
 
 Catalogue, revision, workers, schedulers, API keys, audit, alerts, webhooks and kept answers live in shard 0 only.

@@ -321,6 +321,10 @@ class Scripts:
         """Change one of ``webhooks``, ``apikeys`` or ``notices``; False if it isn't what the caller read any more."""
         return bool(self._run("swap_entry", kind, id_, before, after))
 
+    def save_view(self, who: str, before: str, name: str, query: str, *, most: int, keep_ms: int) -> int:
+        """Save a view, or rename it; see the script for the answer."""
+        return int(self._add("save_view", who, before, name, query, most, keep_ms))
+
     def write_alerts(
         self, before: str, after: str, alerts: Sequence[tuple[str, str]], notices: Sequence[tuple[str, str]]
     ) -> bool:

@@ -76,7 +76,7 @@ class _Keyspace:
             if not any(pattern.fullmatch(name) and expected == kind for pattern, expected in table):
                 self.found.append(f"{name}: a {kind} that the table of keys doesn't have")
         for name, kind, _ in self._named(
-            "bell", "progress", "group", "log", "idempotency", "undo", "undorows", "apart"
+            "bell", "progress", "group", "log", "idempotency", "undo", "undorows", "apart", "views"
         ):
             if self.client.pttl(self._at(name)) < 0:
                 self.found.append(f"{name}: a {kind} without a lifetime")

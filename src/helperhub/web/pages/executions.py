@@ -31,6 +31,7 @@ from helperhub.web.notice import done, lead_to
 from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.execution import add_execution
 from helperhub.web.pages.undo import way_back
+from helperhub.web.pages.views import add_views
 from helperhub.web.render import Pages
 
 _OF_A_PAGE = 50
@@ -58,6 +59,7 @@ def build_executions_page(hub: Hub, pages: Pages) -> APIRouter:
     routes = build_router("", "dashboard")
     _add_looks(routes, hub, pages)
     _add_actions(routes, hub, pages)
+    add_views(routes, hub, pages)
     # Last: an id may have slashes, so it matches whole paths.
     add_execution(routes, hub, pages)
     return routes
@@ -68,7 +70,9 @@ def _add_looks(routes: APIRouter, hub: Hub, pages: Pages) -> None:
     def show(request: Request, caller: Caller, q: Words = "", cursor: Cursor = None) -> Response:
         found = _look(hub, caller, q.strip(), cursor)
         code = 400 if found["problem"] else 200
-        return pages.page(request, "executions.html", code=code, title="Executions", chips=CHIPS, **found)
+        return pages.page(
+            request, "executions.html", code=code, title="Executions", chips=CHIPS, views=hub.views.all(), **found
+        )
 
     @routes.get("/executions/suggest", **of_session(Scope.READ))
     def suggest(request: Request, caller: Caller, q: Words = "") -> Response:

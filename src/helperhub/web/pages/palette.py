@@ -1,4 +1,4 @@
-"""What the command palette finds beside pages and actions: helpers, an execution by its id, a search."""
+"""What the command palette finds beside pages and actions: helpers, an execution by its id, searches."""
 
 from __future__ import annotations
 
@@ -44,6 +44,9 @@ def _find(hub: Hub, caller: Principal, text: str) -> Iterator[dict[str, Any]]:
     if execution is not None:
         note = f"{execution.helper}, {execution.status.value}"
         yield {"kind": "Execution", "name": execution.id, "note": note, "path": f"executions/{quote(execution.id)}"}
+    for view in hub.views.all():
+        if text.casefold() in view.name.casefold():
+            yield {"kind": "Saved", "name": view.name, "note": view.query, "path": f"executions?q={quote(view.query)}"}
     for name, description in suggest_helpers(hub.helpers, text, caller.sees, limit=_MOST_HELPERS):
         yield {"kind": "Helper", "name": name, "note": description, "path": f"helpers/{quote(name)}"}
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
