@@ -160,6 +160,22 @@ class Executions:
         self.audit.note("execution.cancel", execution_id, after=code, reason=reason)
         return code
 
+    def cancel_all(self, ids: Sequence[str], *, reason: str) -> list[str]:
+        """Stop all of these that aren't over; return what became of each that could be: ``cancelled`` or ``asked``."""
+        done: list[str] = []
+        for start in range(0, len(ids), _BATCH):
+            chunk = ids[start : start + _BATCH]
+            codes = dict(zip(chunk, self.scripts.cancel(chunk, reason=reason or "cancelled"), strict=True))
+            stopped = {id_: code for id_, code in codes.items() if code in ("cancelled", "asked")}
+            if stopped:
+                target = next(iter(stopped)) if len(stopped) == 1 else f"{len(stopped)} executions"
+                self.audit.note("execution.cancel", target, after=stopped, reason=reason)
+            done += stopped.values()
+            for planned in (id_ for id_, code in codes.items() if code == "unknown"):
+                with contextlib.suppress(NotFound, Conflict):
+                    done.append(self.cancel(planned, reason=reason))
+        return done
+
     def replay(self, ids: Sequence[str], *, undo: Undoable | None = None) -> list[tuple[str, str]]:
         """Put finished executions back as new ones; return (old id, new id) for each.
 

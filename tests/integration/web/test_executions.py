@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.integration.api.conftest import SOON, Api, Serve
+from tests.integration.api.conftest import SOON, Api, Serve, broken, echo
 from tests.integration.web.conftest import Browser, Open
 
-from helperhub import RetryPolicy, helper
+from helperhub import Every, RetryPolicy, helper
 from helperhub.model.access import Scope
 from helperhub.model.execution import Status
 from helperhub.web.pages.confirm import KEY_FIELD
@@ -61,6 +61,15 @@ def ask(browser: Browser, action: str, *ids: str, **more: str) -> list[str]:
     assert answer.status_code == 200, answer.text
     found = re.search(r'name="ids" value="([^"]*)"', answer.text)
     return [] if found is None else list(json.loads(html.unescape(found[1])))
+
+
+def ask_all(browser: Browser, action: str, q: str = "") -> tuple[str, dict[str, str]]:
+    """Return what the dialog asks about all that match, and what it would send."""
+    answer = browser.do("executions/ask", {"action": action, "all": "1", "q": q})
+    assert answer.status_code == 200, answer.text
+    (title,) = re.findall(r'<h2 id="ask-title">([^<]*)<', answer.text)
+    fields = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', answer.text)
+    return title, {name: html.unescape(value) for name, value in fields}
 
 
 def told(answer: httpx.Response) -> str:
@@ -148,8 +157,11 @@ def test_narrowed_key_is_suggested_and_shown_its_own_only(api: Api, open_browser
     assert narrowed.see(f"executions/{other}").status_code == 404
     assert narrowed.do(f"executions/{other}/cancel").status_code == 404
     assert narrowed.do("executions/cancel", {"ids": json.dumps([own, other])}).status_code == 404
-    assert ask(narrowed, "cancel", all="1") == [own]
+    title, form = ask_all(narrowed, "cancel")
+    assert title == "Cancel 1 execution?"
     assert ask(narrowed, "cancel", own, other) == [own]
+    assert told(narrowed.do("executions/cancel", form)) == "1 execution cancelled."
+    assert api.hub.executions.get(other).status is Status.QUEUED
 
 
 @pytest.mark.parametrize(("kind", "begins"), [("csv", "id,helper,"), ("jsonl", '{"id":')])
@@ -173,8 +185,9 @@ def test_chosen_are_cancelled_after_it_was_said_how_many(api: Api, browser: Brow
     assert set(asked) == set(ids[:2])
     assert notice == "2 executions cancelled."
     assert [api.hub.executions.get(id_).status for id_ in ids] == [Status.CANCELLED] * 2 + [Status.QUEUED]
-    actions = [entry["action"] for entry in api.client.get("/api/v1/audit").json()["entries"]]
-    assert actions[:2] == ["execution.cancel", "execution.cancel"]
+    entry = api.client.get("/api/v1/audit").json()["entries"][0]
+    assert (entry["action"], entry["target"]) == ("execution.cancel", "2 executions")
+    assert entry["after"] == dict.fromkeys(asked, "cancelled")
 
 
 def test_all_matching_are_replayed(serve: Serve) -> None:
@@ -183,11 +196,56 @@ def test_all_matching_are_replayed(serve: Serve) -> None:
     end(api, "echo")
     browser = Browser(api, api.key(Scope.MANAGE))
 
-    asked = ask(browser, "replay", all="1", q="status:error")
-    notice = told(browser.do("executions/replay", {"ids": json.dumps(asked)}))
+    title, form = ask_all(browser, "replay", "status:error")
+    later = end(api, "broken")
+    notice = told(browser.do("executions/replay", form))
 
-    assert set(asked) == failed
+    assert title == "Replay 2 executions?"
     assert notice == "2 executions put back."
+    assert all("(replayed as " in api.hub.executions.get(id_).reason for id_ in failed)
+    assert api.hub.dead_letters.is_dead(later)
+
+
+def test_all_matching_are_cancelled_but_not_what_came_after_the_question(serve: Serve) -> None:
+    @helper(schedule=Every(timedelta(minutes=30)))
+    def often(ctx: Any) -> None:
+        """Do nothing."""
+
+    api = serve([often, echo], scheduler=True)
+    browser = Browser(api, api.key(Scope.MANAGE))
+    old = [str(api.hub.enqueue("echo")) for _ in range(3)]
+    title, form = ask_all(browser, "cancel", "helper:echo")
+    new = str(api.hub.enqueue("echo"))
+
+    notice = told(browser.do("executions/cancel", form))
+
+    assert (title, notice) == ("Cancel 3 executions?", "3 executions cancelled.")
+    assert {api.hub.executions.get(id_).status for id_ in old} == {Status.CANCELLED}
+    assert api.hub.executions.get(new).status is Status.QUEUED
+    # What is planned is there only for who asks for it.
+    title, form = ask_all(browser, "cancel", "helper:often status:planned")
+    planned = int(title.split()[1])
+    assert (planned, told(browser.do("executions/cancel", form))) == (planned, f"{title[7:-1]} cancelled.")
+    assert planned > 0
+
+
+def test_search_of_all_kinds_of_words_finds_what_they_say_together(serve: Serve) -> None:
+    @helper(retry=RetryPolicy(max_attempts=1))
+    def weather(ctx: Any) -> None:
+        """Fail as it is told."""
+        raise RuntimeError(ctx.payload)
+
+    api = serve([weather, broken, echo], worker=True)
+    wanted = end(api, "weather", "connect timeout after 5 s")
+    others = [end(api, "weather", "no such city"), end(api, "broken", "timeout"), end(api, "echo", "timeout")]
+    browser = Browser(api, api.key(Scope.MANAGE))
+    q = 'helper:weather status:error since:2h text:"timeout"'
+
+    page = browser.see("executions", params={"q": q}).text
+
+    assert wanted in page
+    assert [id_ for id_ in others if id_ in page] == []
+    assert ask_all(browser, "replay", q)[0] == "Replay 1 execution?"
 
 
 def test_what_is_over_isnt_cancelled_and_what_waits_isnt_replayed(api: Api, browser: Browser) -> None:
@@ -196,7 +254,7 @@ def test_what_is_over_isnt_cancelled_and_what_waits_isnt_replayed(api: Api, brow
 
     assert ask(browser, "cancel", over, waits) == [waits]
     assert ask(browser, "replay", over, waits) == [over]
-    assert ask(browser, "replay", all="1", q="status:queued") == []
+    assert ask_all(browser, "replay", "status:queued") == ("Nothing to replay", {})
 
 
 def test_many_at_once_need_the_key_once_more(api: Api) -> None:
@@ -215,6 +273,7 @@ def test_many_at_once_need_the_key_once_more(api: Api) -> None:
 @pytest.mark.parametrize("ids", ["", "x", "[]", "{}", "[1]", '["a", null]'])
 def test_confirmation_of_nothing_does_nothing(browser: Browser, ids: str) -> None:
     assert browser.do("executions/replay", {"ids": ids}).status_code == 400
+    assert browser.do("executions/replay", {"all": "1", "at": ids}).status_code == 400
 
 
 def test_who_may_read_only_is_offered_nothing_and_can_do_nothing(api: Api, open_browser: Open) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -15,11 +16,12 @@ from fastapi.responses import StreamingResponse
 
 from helperhub.api.access import Caller, build_router, of_session
 from helperhub.api.answers import Cursor, read_cursor, write_cursor
-from helperhub.api.routes.executions import MOST_IDS, seen
-from helperhub.errors import ArchiveTooSlow, Conflict, NotFound, UsageError
+from helperhub.api.routes.executions import seen
+from helperhub.errors import ArchiveTooSlow, NotFound, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Execution, Status
+from helperhub.model.instant import parse_instant, to_rfc3339
 from helperhub.services.archived import NO_ARCHIVE
 from helperhub.services.execution_pages import find_page
 from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
@@ -37,6 +39,8 @@ from helperhub.web.render import Pages
 _OF_A_PAGE = 50
 _MOST_SUGGESTED = 12
 _SHORT = 16
+#: Done at once to what matches: each is copied and signed, which takes a server some seconds.
+_MOST_MATCHING = 5000
 _FINAL = frozenset(one for one in Status if one.final)
 #: What is planned is cancelled only by who asked to see it.
 _OPEN = frozenset(Status) - _FINAL - {Status.PLANNED}
@@ -100,26 +104,28 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
             message = f"'{action[:40]}' can't be done to executions."
             raise UsageError(message, hint="Cancel or replay them.")
         picks: Callable[[Execution], bool] = _is_open if action == "cancel" else _is_final
-        if form.get("all"):
-            found = list(islice(_matching(hub, caller, form.get("q", ""), action), MOST_IDS + 1))
+        at, of_all = to_rfc3339(hub.overview.now()), bool(form.get("all"))
+        if of_all:
+            found = list(islice(_matching(hub, caller, form.get("q", ""), action), _MOST_MATCHING + 1))
         else:
             found = [one for one in _chosen(hub, caller, chosen_in(form)) if picks(one)]
-        taken = found[:MOST_IDS]
+        taken = found[:_MOST_MATCHING]
         return pages.part(
             request,
             "executions_ask.html",
             action=action,
             words=in_words(len(taken)),
-            ids=[one.id for one in taken],
+            number=len(taken),
+            which={"all": "1", "q": form.get("q", ""), "at": at} if of_all else {"ids": json.dumps([*_ids(taken)])},
             kinds=count_kinds(taken),
-            more=len(found) > MOST_IDS,
+            more=len(found) > _MOST_MATCHING,
             key_field=KEY_FIELD,
             confirmed=request.state.session.confirmed or not _needs_key(len(taken)),
         )
 
     @routes.post("/executions/replay", **of_session(Scope.RUN))
     def replay(request: Request, caller: Caller, form: Form) -> Response:
-        ids = _ids_of(hub, request, caller, form)
+        ids = _ids_of(hub, request, caller, form, "replay")
         change = hub.undo.begin(Change.REPLAY)
         found = hub.executions.replay_all(ids, undo=change)
         back = way_back(hub, pages, request, change)
@@ -129,11 +135,8 @@ def _add_actions(routes: APIRouter, hub: Hub, pages: Pages) -> None:
 
     @routes.post("/executions/cancel", **of_session(Scope.MANAGE))
     def cancel(request: Request, caller: Caller, form: Form) -> Response:
-        ids = _ids_of(hub, request, caller, form)
-        outcomes = []
-        for id_ in ids:
-            with suppress(NotFound, Conflict):
-                outcomes.append(hub.executions.cancel(id_, reason=_BY))
+        ids = _ids_of(hub, request, caller, form, "cancel")
+        outcomes = hub.executions.cancel_all(ids, reason=_BY)
         asked = sum(one == "asked" for one in outcomes)
         running = f", {asked:,} of them run and were asked to stop" if asked else ""
         return done(f"{in_words(len(outcomes))} cancelled{running}{_left_out(len(ids) - len(outcomes))}.")
@@ -221,20 +224,36 @@ def _chosen(hub: Hub, caller: Principal, ids: list[str]) -> Iterator[Execution]:
             yield seen(hub, caller, id_)
 
 
-def _ids_of(hub: Hub, request: Request, caller: Principal, form: Form) -> list[str]:
-    """Return the ids that a confirmation names.
+def _ids(executions: Iterable[Execution]) -> Iterator[str]:
+    return (one.id for one in executions)
+
+
+def _ids_of(hub: Hub, request: Request, caller: Principal, form: Form, action: str) -> list[str]:
+    """Return the ids that a confirmation names, or those that match as it asked.
 
     Raises:
         Unauthenticated: They are many, and the key wasn't shown once more.
         NotFound: One isn't the caller's.
+        UsageError: The form is incomplete.
     """
-    ids = read_ids(form)
+    if form.get("all"):
+        # What came since wasn't asked about.
+        at = parse_instant(form.get("at", ""))
+        found = (one for one in _matching(hub, caller, form.get("q", ""), action) if _was_there(one, at))
+        ids = [*islice(_ids(found), _MOST_MATCHING)]
+    else:
+        ids = read_ids(form)
+        if caller.is_narrowed:
+            for id_ in ids:
+                seen(hub, caller, id_)
     if _needs_key(len(ids)):
         check_confirmed(hub, request, form)
-    if caller.is_narrowed:
-        for id_ in ids:
-            seen(hub, caller, id_)
     return ids
+
+
+def _was_there(one: Execution, at: datetime) -> bool:
+    since = one.finished_at if one.status.final else one.enqueued_at
+    return since is None or since <= at
 
 
 def _needs_key(number: int) -> bool:
