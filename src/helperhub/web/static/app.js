@@ -191,12 +191,32 @@
   document.addEventListener("htmx:beforeSwap", onSwap);
   document.addEventListener("htmx:load", onLoad);
 
-  // -- live or not
-  const stale = (is) => { const shown = document.getElementById("stale"); if (shown) shown.hidden = !is; };
-  document.addEventListener("htmx:sseError", () => stale(true));
-  document.addEventListener("htmx:sseOpen", () => stale(false));
-  document.addEventListener("htmx:sendError", () => stale(true));
-  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) stale(false); });
+  // -- live or not: the stream is cut, or what a part of the page asks for isn't answered; and since when
+  let isCut = false, isDown = false, fresh = new Date();
+  const tellStale = () => {
+    const shown = document.getElementById("stale"), is = isCut || isDown;
+    if (!shown || shown.hidden !== is) return;
+    const since = document.createElement("time");
+    since.dateTime = fresh.toISOString();
+    since.dataset.how = "clock";
+    tellTime(since);
+    shown.replaceChildren("Not live since ", since);
+    shown.hidden = !is;
+  };
+  const cut = (is) => { isCut = is; tellStale(); };
+  const down = (is) => { isDown = is; tellStale(); };
+  document.addEventListener("htmx:sseError", () => cut(true));
+  document.addEventListener("htmx:sseOpen", () => cut(false));
+  document.addEventListener("htmx:sendError", () => down(true));
+  document.addEventListener("htmx:responseError", ({ detail: { xhr, requestConfig } }) => {
+    if (requestConfig.verb === "get" && xhr.status >= 500) down(true);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.successful) return;
+    fresh = new Date();
+    isCut = false;
+    down(false);
+  });
   document.addEventListener("htmx:load", (event) => { tellAll(event.target); drawAll(event.target); });
   document.addEventListener("keydown", onKey);
   document.addEventListener("DOMContentLoaded", () => {
