@@ -19,6 +19,10 @@ LONG = "a-name-that-is-as-long-as-names-are-allowed-to-be-so-that-every-page-sho
 )
 
 
+#: What would run in a page that took it for markup.
+HOSTILE = "</title></script><script>hurt=1</script><img src=x onerror=\"hurt=1\"><svg onload='hurt=1'>{{7*7}}"
+
+
 class Greeting(BaseModel):
     """Whom to greet."""
 
@@ -72,6 +76,17 @@ def broken(ctx: Context[Any]) -> str:
     return _refuse(ctx)
 
 
+@helper(retry=_ONCE, description=f"Shows what it is given in every place there is. {HOSTILE}")
+def hostile(ctx: Context[Any]) -> Any:
+    """Log, report and return the payload, or fail with it."""
+    text = ctx.payload["text"]
+    ctx.log.warning("%s", text)
+    ctx.progress(1, 2, text[:200])
+    if ctx.payload["fails"]:
+        raise ValueError(text)
+    return {"result": text[:60_000]}
+
+
 @helper(queue="batches", overlap="allow", description="Waits in a queue that the suite pauses and purges.")
 def batch(ctx: Context[Any]) -> None:
     """Do nothing."""
@@ -110,5 +125,5 @@ def named_long(ctx: Context[Any]) -> None:
 @hookimpl
 def helperhub_register(hub: Any) -> None:
     """Bring them in."""
-    for one in (greet, echo, report, tidy, flaky, refuse, broken, batch, tuned, slow, named_long):
+    for one in (greet, echo, report, tidy, flaky, refuse, broken, hostile, batch, tuned, slow, named_long):
         hub.add(one)
