@@ -23,9 +23,9 @@ from helperhub.api.documents.compat import (
 )
 from helperhub.api.documents.helpers import (
     HelperChangeDocument,
-    HelperDocument,
     HelperPage,
     HelperPreviewDocument,
+    WholeHelperDocument,
 )
 from helperhub.api.named import Name, check_sees
 from helperhub.api.routes.helpers import HelperUpdateBody, change, helper_page
@@ -108,7 +108,9 @@ def _helper_view_routes(hub: Hub) -> APIRouter:
         """Helpers and instances by name, each with its schedules and when it is due next."""
         return as_json(helper_page(hub, caller, limit=limit, cursor=cursor))
 
-    @routes.get("/{name:path}", summary="Show a helper", response_model=HelperDocument, **needs(_READ, errors=(404,)))
+    @routes.get(
+        "/{name:path}", summary="Show a helper", response_model=WholeHelperDocument, **needs(_READ, errors=(404,))
+    )
     def show(caller: Caller, name: Name) -> Response:
         """One helper or instance."""
         check_sees(hub, caller, name)

@@ -57,6 +57,8 @@ class HelperSpec:
         plugin: The distribution that ships it, such as ``helperhub-weather``.
         plugin_version: That distribution's version.
         secret_fields: Names of fields of the payload that nobody is to see.
+        payload_schema: JSON Schema that payloads must fit, as text, so that ten thousand of them cost little;
+            None where no model is declared, or none could be made of it.
 
     Raises:
         InvalidHelper: A value is out of range.
@@ -79,6 +81,7 @@ class HelperSpec:
     plugin: str = ""
     plugin_version: str = ""
     secret_fields: tuple[str, ...] = ()
+    payload_schema: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would not work later."""

@@ -13,6 +13,7 @@ from helperhub.model.notifier import Notifier
 from helperhub.model.retry import RetryPolicy
 from helperhub.model.schedule import Cron, Daily, Every, Once, Schedule
 from helperhub.plugins.declaration import Declaration, Helper
+from helperhub.plugins.payload_schema import build_payload_schema
 from helperhub.plugins.spec_checks import build_spec, declare_actor
 from helperhub.schedules.notation import check_schedule, parse_schedule, split_schedule_dict
 
@@ -92,6 +93,8 @@ class PluginRegistrar:
         self._problems: list[str] = []
         self._notifiers: dict[str, Notifier] = {}
         self._settings: Any = None
+        #: By helper: made once for all its instances.
+        self._schemas: dict[str, str | None] = {}
 
     @property
     def timezone(self) -> str:
@@ -142,7 +145,8 @@ class PluginRegistrar:
         schedules, said = self._read_schedule(declaration.schedule if schedule is None else schedule, key)
         try:
             spec = build_spec(declaration, key, instance, schedules, {**said, **replaced})
-            spec = replace(spec, plugin=self._origin.distribution, plugin_version=self._origin.version)
+            origin, schema = self._origin, self._schema_of(declaration)
+            spec = replace(spec, plugin=origin.distribution, plugin_version=origin.version, payload_schema=schema)
         except InvalidSchedule:
             raise
         except HelperHubError as error:
@@ -236,6 +240,18 @@ class PluginRegistrar:
             schedule = replace(schedule, tz=self._timezone)
         check_schedule(schedule, default_tz=self._timezone, subject=subject)
         return schedule
+
+    def _schema_of(self, declaration: Declaration) -> str | None:
+        """Return the JSON Schema of the helper's payloads; None, and a report, where none can be made."""
+        name = declaration.spec.name
+        if declaration.payload_model is None or name in self._schemas:
+            return self._schemas.get(name)
+        try:
+            self._schemas[name] = build_payload_schema(declaration.payload_model, declaration.spec.secret_fields)
+        except InvalidHelper as error:
+            self._schemas[name] = None
+            self.report(f"Helper '{name}' has no form for its payload, only a field for JSON: {error.message}.")
+        return self._schemas[name]
 
     def _take_settings(self, declaration: Declaration, key: str) -> None:
         if declaration.settings is None:

@@ -59,6 +59,7 @@ def spec_to_document(spec: HelperSpec) -> dict[str, Any]:
         "plugin_version": spec.plugin_version,
         # Left out where there are none: what older releases entered stays as it is.
         **({"secret_fields": list(spec.secret_fields)} if spec.secret_fields else {}),
+        **({"payload_schema": spec.payload_schema} if spec.payload_schema is not None else {}),
     }
 
 
@@ -94,6 +95,7 @@ def spec_from_document(document: Mapping[str, Any]) -> HelperSpec:
         plugin=document["plugin"],
         plugin_version=document["plugin_version"],
         secret_fields=tuple(document.get("secret_fields") or ()),
+        payload_schema=document.get("payload_schema"),
     )
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import orjson
 
 from helperhub.errors import Conflict
-from helperhub.model.duration import format_duration
 from helperhub.model.helper import HelperSpec, Override, split_key
 from helperhub.model.instant import from_ms, to_rfc3339
 from helperhub.model.limits import HeldLimits
 from helperhub.scheduler.planner import Planner
 from helperhub.schedules.due_times import next_due
-from helperhub.schedules.notation import check_schedule, describe, schedule_to_dict
-from helperhub.schedules.spec_document import limits_to_document, override_to_document, spec_to_document
+from helperhub.schedules.notation import check_schedule
+from helperhub.schedules.spec_document import override_to_document, spec_to_document
 from helperhub.services.audit import Audit
+from helperhub.services.helper_document import document_of, read_payload_schema
 from helperhub.services.helper_updates import (
     HelperUpdate,
     check_limits,
@@ -105,7 +105,7 @@ class Helpers:
         ) > limit
 
     def show(self, helper: str) -> dict[str, Any]:
-        """Return one helper as a document.
+        """Return one helper as a document, with the schema of its payloads.
 
         Raises:
             NotFound: No helper has that name; the hint names close ones.
@@ -113,8 +113,9 @@ class Helpers:
         snapshot = self.catalogue.read()
         if helper not in snapshot.rows:
             raise unknown_helper(helper, snapshot.rows)
-        held = snapshot.limits()[split_key(helper)[0]]
-        return self._document(snapshot.rows[helper], self.catalogue.next_due().get(helper), held)
+        row, held = snapshot.rows[helper], snapshot.limits()[split_key(helper)[0]]
+        document = self._document(row, self.catalogue.next_due().get(helper), held)
+        return {**document, "payload_schema": read_payload_schema(row.spec)}
 
     def find(self, helper: str) -> CatalogueRow | None:
         """Return one helper's row of the catalogue, or None if no helper has that name."""
@@ -358,34 +359,8 @@ class Helpers:
         return self.catalogue.count_planned(helpers)
 
     def _document(self, row: CatalogueRow, next_due_ms: int | None, held: HeldLimits) -> dict[str, Any]:
-        spec = row.spec
-        name, instance = split_key(row.helper)
-        schedules = spec.schedules.values()
-        next_at = from_ms(next_due_ms) if next_due_ms is not None else self._next_beyond(spec)
-        return {
-            "name": row.helper,
-            "helper": name,
-            "instance": instance,
-            "enabled": spec.enabled,
-            "queue": spec.queue,
-            "priority": spec.priority,
-            "schedule": ", ".join(describe(schedule, default_tz=self.default_tz) for schedule in schedules),
-            "schedules": {key: schedule_to_dict(schedule) for key, schedule in spec.schedules.items()},
-            "next_due_at": to_rfc3339(next_at) if next_at else None,
-            "expires_after": format_duration(spec.expires_after) if spec.expires_after else None,
-            "max_attempts": spec.retry.max_attempts,
-            "time_limit": format_duration(spec.time_limit) if spec.time_limit else None,
-            "overlap": spec.overlap.value,
-            "limits": limits_to_document(held.limits),
-            "paused": held.paused,
-            "pause_reason": held.pause_reason or None,
-            "payload": spec.payload,
-            "callback": spec.callback,
-            "description": spec.description,
-            "plugin": spec.plugin,
-            "plugin_version": spec.plugin_version,
-            "override": override_to_document(row.override) if row.override else None,
-        }
+        next_at = from_ms(next_due_ms) if next_due_ms is not None else self._next_beyond(row.spec)
+        return document_of(row, held, next_due_at=next_at, default_tz=self.default_tz)
 
     def _next_beyond(self, spec: HelperSpec) -> datetime | None:
         """Return the next due time past the look-ahead, as the schedules say."""

@@ -70,3 +70,13 @@ def test_spec_in_the_catalogue_names_them_for_processes_without_the_plugin(serve
     api = serve([login])
 
     assert api.hub.catalogue.read().rows["login"].spec.secret_fields == ("iban", "phrase")
+
+
+def test_schema_of_payloads_is_shown_where_one_helper_is(serve: Serve) -> None:
+    api = serve([login])
+
+    shown = api.client.get("/api/v1/helpers/login").json()
+
+    assert list(shown["payload_schema"]["properties"]) == ["user", "phrase", "accounts"]
+    assert api.client.get("/helpers/login").json()["payload_schema"] == shown["payload_schema"]
+    assert "payload_schema" not in api.client.get("/api/v1/helpers").json()["helpers"][0]

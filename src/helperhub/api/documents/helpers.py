@@ -58,6 +58,15 @@ class HelperDocument(Document):
     """What operators changed."""
 
 
+class WholeHelperDocument(HelperDocument):
+    """A helper or an instance, with what its payloads must fit."""
+
+    payload_schema: dict[str, Any] | None = Field(
+        examples=[{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}]
+    )
+    """JSON Schema (2020-12) of its payloads, without values of secret fields; null if its author declares none."""
+
+
 class HelperPage(Document):
     """A page of helpers, by name."""
 

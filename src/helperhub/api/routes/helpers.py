@@ -12,9 +12,9 @@ from helperhub.api.answers import Cursor, DryRun, Limit, as_json, etag_of, read_
 from helperhub.api.bodies import Reason, read_duration, read_limits, read_schedule, read_schedules
 from helperhub.api.documents.helpers import (
     HelperChangeDocument,
-    HelperDocument,
     HelperPage,
     HelperPreviewDocument,
+    WholeHelperDocument,
 )
 from helperhub.api.named import Name, check_sees
 from helperhub.api.runs import add_run_route
@@ -134,7 +134,9 @@ def build_helper_routes(hub: Hub) -> APIRouter:
 
     add_run_route(routes, "/{name:path}/run", hub)
 
-    @routes.get("/{name:path}", summary="Show a helper", response_model=HelperDocument, **needs(_READ, errors=(404,)))
+    @routes.get(
+        "/{name:path}", summary="Show a helper", response_model=WholeHelperDocument, **needs(_READ, errors=(404,))
+    )
     def show(caller: Caller, name: Name) -> Response:
         """One helper; its `ETag` is what `If-Match` of an update takes."""
         check_sees(hub, caller, name)
