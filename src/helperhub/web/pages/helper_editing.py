@@ -1,4 +1,4 @@
-"""Changing a helper at run time, looked at before it is saved; dropping what was changed; running it once."""
+"""Changing a helper at run time, looked at before it is saved, and dropping what was changed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from helperhub.errors import HelperHubError, Outdated, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.model.duration import format_duration
-from helperhub.model.execution import Trigger
 from helperhub.schedules.notation import schedule_to_dict
-from helperhub.services.enqueueing import EnqueueOptions
 from helperhub.services.helpers import HelperUpdate
 from helperhub.services.strict_json import read_json
 from helperhub.store.catalogue import CatalogueRow
@@ -91,22 +89,6 @@ def add_preview(routes: APIRouter, hub: Hub, pages: Pages) -> None:
         return pages.part(request, "helper_preview.html", found=found, problem=None)
 
 
-def add_run(routes: APIRouter, hub: Hub, pages: Pages) -> None:
-    """Add what the form that runs a helper is sent to."""
-
-    @routes.post("/-/run/{name:path}", **of_session(Scope.RUN))
-    def run(request: Request, caller: Caller, name: Name, form: Form) -> Response:
-        check_sees(hub, caller, name)
-        try:
-            payload = read_payload(form.get("payload", ""))
-            options = _read_options(form)
-            found = hub.accepting.accept(name, payload, options)
-        except HelperHubError as error:
-            return pages.part(request, "helper_run.html", started=None, problem=error)
-        started = pages.part(request, "helper_run.html", started=found.id, problem=None)
-        return done(f"{name} is started.", shown=started)
-
-
 def editor_of(row: CatalogueRow, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the editor of a helper begins with."""
     spec = row.spec
@@ -115,19 +97,12 @@ def editor_of(row: CatalogueRow, document: Mapping[str, Any]) -> dict[str, Any]:
         "schedules": "\n".join(write_schedule(name, one) for name, one in document["schedules"].items()),
         "priority": str(spec.priority),
         "expires_after": format_duration(spec.expires_after) if spec.expires_after else "",
-        "payload": None if hides else _write(spec.payload),
+        "payload": None if hides else write_payload(spec.payload),
         "hides": hides,
         "seen": tag_of(document),
         "reason": "",
         "problem": None,
     }
-
-
-def run_form_of(row: CatalogueRow) -> dict[str, Any]:
-    """Return what the form to run a helper begins with: what it is given by schedule, unless that has secrets."""
-    spec = row.spec
-    hides = redact_fields(spec.payload, spec.secret_fields) != spec.payload
-    return {"payload": "" if hides or spec.payload is None else _write(spec.payload), "hides": hides}
 
 
 def tag_of(document: Mapping[str, Any]) -> str:
@@ -183,7 +158,7 @@ def read_update(row: CatalogueRow, form: Mapping[str, str]) -> HelperUpdate | No
     if {name: schedule_to_dict(one) for name, one in schedules.items()} != before:
         update = replace(update, schedules=schedules)
     if form.get("priority", str(spec.priority)) != str(spec.priority):
-        update = replace(update, priority=_read_whole(form["priority"]))
+        update = replace(update, priority=read_priority(form["priority"]))
     expires_after = _read_expiry(form.get("expires_after", "").strip(), spec.expires_after)
     if expires_after is not None and expires_after != spec.expires_after:
         update = replace(update, expires_after=expires_after)
@@ -216,7 +191,12 @@ def _read_object(text: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _read_whole(text: str) -> int:
+def read_priority(text: str) -> int:
+    """Return a priority that was typed.
+
+    Raises:
+        UsageError: It isn't a whole number.
+    """
     if not re.fullmatch(r"\s*[0-9]{1,3}\s*", text):
         message = f"Priority '{text[:40]}' isn't a whole number."
         raise UsageError(message, hint="Take 1 (first) to 5.")
@@ -232,27 +212,19 @@ def _read_expiry(text: str, before: timedelta | None) -> timedelta | None:
     return read_duration(text or None, "Expires after")
 
 
-def _read_options(form: Mapping[str, str]) -> EnqueueOptions:
-    priority = form.get("priority", "").strip()
-    return EnqueueOptions(
-        delay=read_duration(form.get("delay", "").strip() or None, "Wait"),
-        priority=_read_whole(priority) if priority else None,
-        trigger=Trigger.MANUAL,
-        wait=timedelta(0),
-    )
-
-
-def _write(payload: Any) -> str:
+def write_payload(payload: Any) -> str:
+    """Return a payload as a field for JSON begins with it."""
     return orjson.dumps(payload, option=orjson.OPT_INDENT_2).decode()
 
 
 __all__ = [
     "add_editing",
     "add_preview",
-    "add_run",
     "editor_of",
     "read_lines",
+    "read_payload",
+    "read_priority",
     "read_update",
-    "run_form_of",
+    "write_payload",
     "write_schedule",
 ]

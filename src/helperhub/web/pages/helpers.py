@@ -32,7 +32,8 @@ from helperhub.services.helper_list import (
 from helperhub.services.helper_times import next_times, now_of
 from helperhub.services.statistics import Wish
 from helperhub.web.notice import done
-from helperhub.web.pages.helper_editing import add_editing, add_preview, add_run, editor_of, run_form_of
+from helperhub.web.pages.helper_editing import add_editing, add_preview, editor_of
+from helperhub.web.pages.helper_running import add_running, run_form_of
 from helperhub.web.render import Pages
 
 _SHOWN = 10
@@ -66,7 +67,7 @@ def build_helpers_page(hub: Hub, pages: Pages) -> APIRouter:
         return pages.part(request, "now_chart.html", series=series)
 
     _add_switches(routes, hub, pages)
-    for add in (add_editing, add_preview, add_run):
+    for add in (add_editing, add_preview, add_running):
         add(routes, hub, pages)
 
     @routes.get("/{name:path}", **of_session(Scope.READ))
