@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 _GROWTH = math.log(1.1)
@@ -51,6 +52,44 @@ def percentile(histogram: Mapping[int, int], share: float) -> float | None:
     raise AssertionError  # the ranks add up to the total
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Neighbouring steps together.
+
+    Args:
+        first: The first step.
+        last: The last one.
+        count: How many durations they hold.
+    """
+
+    first: int
+    last: int
+    count: int
+
+    @property
+    def above_ms(self) -> float:
+        """What its durations are longer than, ms."""
+        return 0.0 if self.first == 0 else 1.1 ** (self.first - 1)
+
+    @property
+    def until_ms(self) -> float:
+        """What its durations are at most, ms."""
+        return float(1.1**self.last)
+
+
+def bars_of(histogram: Mapping[int, int], *, most: int) -> list[Bar]:
+    """Return a histogram as ``most`` bars or fewer, of as many steps each, without gaps; none if it is empty."""
+    steps = [step for step, count in histogram.items() if count]
+    if not steps:
+        return []
+    first, last = min(steps), max(steps)
+    width = -(-(last - first + 1) // most)
+    return [
+        Bar(at, at + width - 1, sum(histogram.get(step, 0) for step in range(at, at + width)))
+        for at in range(first, last + 1, width)
+    ]
+
+
 def dump_histogram(histogram: Mapping[int, int]) -> str:
     """Return it as JSON: an object of counts by step."""
     return json.dumps({str(step): histogram[step] for step in sorted(histogram)}, separators=(",", ":"))
@@ -65,4 +104,14 @@ def load_histogram(text: str) -> Histogram:
     return {int(step): int(count) for step, count in json.loads(text).items()}
 
 
-__all__ = ["Histogram", "add_to", "count_in", "dump_histogram", "load_histogram", "percentile", "step_of"]
+__all__ = [
+    "Bar",
+    "Histogram",
+    "add_to",
+    "bars_of",
+    "count_in",
+    "dump_histogram",
+    "load_histogram",
+    "percentile",
+    "step_of",
+]

@@ -73,7 +73,7 @@ def _look(hub: Hub, one: Execution) -> dict[str, Any]:
         "waited_ms": _between(one.due_at or one.enqueued_at, one.started_at),
         "took_ms": _between(one.started_at, one.finished_at),
         "progress": _read_progress(hub.executions.progress(one.id)),
-        "log": [_read_line(line) for line in hub.executions.log(one.id)],
+        "log": [read_line(line) for line in hub.executions.log(one.id)],
         "story": tell_story(one),
         "payload": _shorten(one.payload),
         "result": _shorten(one.result),
@@ -99,7 +99,8 @@ def _read_progress(report: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"done": done, "total": total, "text": report.get("text") or "", "is_bar": known}
 
 
-def _read_line(line: dict[str, Any]) -> dict[str, Any]:
+def read_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of a log as pages show it."""
     rest = {name: value for name, value in line.items() if name not in ("at", "level", "text")}
     return {
         "at": line.get("at"),
@@ -156,4 +157,4 @@ def _shorten(value: Any) -> dict[str, Any] | None:
     return {"text": text[:_MOST_SHOWN], "left": max(0, len(text) - _MOST_SHOWN)}
 
 
-__all__ = ["add_execution", "tell_story"]
+__all__ = ["add_execution", "read_line", "tell_story"]

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from helperhub.api.access import Caller, build_router, of_session
 from helperhub.api.named import Name, check_sees
-from helperhub.archive.statistics import Which
 from helperhub.errors import ArchiveError, NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -33,6 +32,7 @@ from helperhub.services.helper_times import next_times, now_of
 from helperhub.services.statistics import Wish
 from helperhub.web.notice import done
 from helperhub.web.pages.helper_editing import add_editing, add_preview, editor_of
+from helperhub.web.pages.helper_history import add_history, which_of
 from helperhub.web.pages.helper_running import add_running, run_form_of
 from helperhub.web.render import Pages
 
@@ -62,12 +62,12 @@ def build_helpers_page(hub: Hub, pages: Pages) -> APIRouter:
     @routes.get("/-/chart/{name:path}", **of_session(Scope.READ))
     def chart(request: Request, caller: Caller, name: Name) -> Response:
         check_sees(hub, caller, name)
-        wish = Wish(since=now_of(hub.helpers) - _DAY, which=Which(helper=name))
+        wish = Wish(since=now_of(hub.helpers) - _DAY, which=which_of(caller, name))
         series = _or(None, lambda: hub.statistics.series(wish, by="hour"))
         return pages.part(request, "now_chart.html", series=series)
 
     _add_switches(routes, hub, pages)
-    for add in (add_editing, add_preview, add_running):
+    for add in (add_editing, add_preview, add_running, add_history):
         add(routes, hub, pages)
 
     @routes.get("/{name:path}", **of_session(Scope.READ))
@@ -163,7 +163,7 @@ def _look_at(hub: Hub, caller: Principal, name: str) -> dict[str, Any]:
     document = hub.helpers.show(name)
     whole = split_key(name)[0]
     recent = find_page(hub.executions, ExecutionFilter(helper=name), limit=_SHOWN, sees=caller.sees)
-    wish = Wish(since=now - _SPAN, which=Which(helper=name))
+    wish = Wish(since=now - _SPAN, which=which_of(caller, name))
     return {
         "one": document,
         "times": next_times(row.spec, now=now, default_tz=hub.helpers.default_tz, count=_SHOWN),
