@@ -24,7 +24,6 @@ from helperhub.services.helper_list import (
     ListWish,
     Outcomes,
     failing_of,
-    group_of,
     list_helpers,
     outcomes_of,
 )
@@ -34,6 +33,7 @@ from helperhub.web.notice import done
 from helperhub.web.pages.helper_editing import add_editing, add_preview, editor_of
 from helperhub.web.pages.helper_history import add_history, which_of
 from helperhub.web.pages.helper_running import add_running, run_form_of
+from helperhub.web.pages.helper_settings import changed_of, settings_of, variables_of
 from helperhub.web.render import Pages
 
 _SHOWN = 10
@@ -41,7 +41,6 @@ _SPAN = timedelta(days=7)
 _DAY = timedelta(hours=HOURS)
 #: Height of the bars of a helper's last day, px.
 _BARS = 22
-_OVERLAPS = {"skip": "the next is skipped", "queue": "the next waits", "allow": "the next runs beside it"}
 Text = Annotated[str, Query(max_length=200)]
 Number = Annotated[int, Query(ge=1, le=1_000_000)]
 
@@ -169,32 +168,17 @@ def _look_at(hub: Hub, caller: Principal, name: str) -> dict[str, Any]:
         "times": next_times(row.spec, now=now, default_tz=hub.helpers.default_tz, count=_SHOWN),
         "recent": [{**one.to_document(), "took_ms": took_ms(one)} for one in recent.executions],
         "figures": _or(None, lambda: hub.statistics.summary(wish)),
-        "group": group_of(row, "plugin"),
+        "author": f"{row.spec.plugin} {row.spec.plugin_version}".strip() or "the hub",
         "whole": whole,
         "may_pause": caller.sees(whole, row.spec.queue),
         "is_declared": row.declared is not None,
         "edit": editor_of(row, document),
         "run": run_form_of(row),
-        "settings": _settings_of(document),
+        "settings": settings_of(hub, row, document),
+        "changed": changed_of(row),
+        # As on the page of settings: for admins of the whole hub.
+        "variables": variables_of(hub, row.spec.plugin) if caller.may(Scope.ADMIN) and not caller.is_narrowed else [],
     }
-
-
-def _settings_of(document: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return name, value and source of what holds for a helper."""
-    changed = document["override"] or {}
-    limits = document["limits"]
-    rows = [
-        ("Schedule", document["schedule"] or "none", "schedules"),
-        ("Priority", str(document["priority"]), "priority"),
-        ("Expires after", document["expires_after"] or "never", "expires_after_ms"),
-        ("Time limit of an attempt", document["time_limit"] or "its queue's", ""),
-        ("Attempts, at most", str(document["max_attempts"]), ""),
-        ("While it still runs", _OVERLAPS[document["overlap"]], ""),
-        ("Limits", ", ".join(f"{name} {value}" for name, value in limits.items()) or "none", "limits"),
-        ("Callback", document["callback"] or "none", "callback"),
-    ]
-    author = f"{document['plugin']} {document['plugin_version']}".strip() or "the hub"
-    return [(name, value, "changed by hand" if key and key in changed else author) for name, value, key in rows]
 
 
 def took_ms(one: Execution) -> float | None:

@@ -7,8 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from helperhub.api.access import build_router, of_session
+from helperhub.errors import ArchiveError, NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
+from helperhub.services.plugin_quality import SPAN, declared_of, lately_of
+from helperhub.web.pages.confirm import problem_of
 from helperhub.web.render import Pages
 
 #: What needs somebody comes first.
@@ -24,6 +27,19 @@ def build_plugins_page(hub: Hub, pages: Pages) -> APIRouter:
         found = hub.installed.show()
         plugins: list[dict[str, Any]] = found["plugins"] if found else []
         plugins.sort(key=lambda one: (_ORDER.get(one["state"], 3), not one["problems"], one["name"]))
-        return pages.page(request, "plugins.html", title="Plugins", found=found, plugins=plugins)
+        given: dict[str, Any] = {
+            "found": found,
+            "plugins": plugins,
+            "declared": declared_of(hub.helpers),
+            "days": SPAN.days,
+        }
+        return pages.page(request, "plugins.html", title="Plugins", **given, **_lately(hub))
 
     return routes
+
+
+def _lately(hub: Hub) -> dict[str, Any]:
+    try:
+        return {"lately": lately_of(hub.helpers, hub.statistics), "problem": ""}
+    except (ArchiveError, NotFound) as error:
+        return {"lately": {}, "problem": problem_of(error)}
