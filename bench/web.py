@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 from bench import machine
 from helperhub import Hub, helper
 from helperhub.model.access import Scope
+from helperhub.model.schedule import Schedule
 from helperhub.services.api_keys import KeyWish
 from helperhub.services.webhooks import WebhookWish
 from helperhub.store.calls import Settlement
@@ -84,12 +85,33 @@ def nothing(ctx: Any) -> None:
 
 
 @contextlib.contextmanager
-def serving(url: str, helpers: int) -> Iterator[Web]:
-    """Serve a hub with so many helpers, and nobody who works."""
-    name = f"bench-{helpers}"
-    variables = {"HELPERHUB_HUB": name, "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS, "HELPERHUB_WEB__RATE": "100000000"}
-    hub = build_hub(stand_ins(helpers), url=url, settings=variables)
+def serving(
+    url: str,
+    helpers: int,
+    *,
+    schedule: Schedule | None = None,
+    more: Mapping[str, str] | None = None,
+    prepare: Callable[[Hub], None] | None = None,
+) -> Iterator[Web]:
+    """Serve a hub with so many helpers, and nobody who works.
+
+    Args:
+        url: Redis.
+        helpers: How many `stand_ins`.
+        schedule: Theirs.
+        more: Variables of the hub.
+        prepare: Is given the hub before it is served.
+    """
+    variables = {
+        "HELPERHUB_HUB": f"bench-{helpers}",
+        "HELPERHUB_SIGNING__KEYS": KNOWN_KEYS,
+        "HELPERHUB_WEB__RATE": "100000000",
+        **(more or {}),
+    }
+    hub = build_hub(stand_ins(helpers, schedule), url=url, settings=variables)
     hub.register()
+    if prepare is not None:
+        prepare(hub)
     key, _ = hub.api_keys.create(KeyWish("bench", frozenset({Scope.ADMIN})))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -119,9 +141,9 @@ def _wait(url: str) -> None:
             time.sleep(0.02)
 
 
-def stand_ins(count: int) -> list[Any]:
+def stand_ins(count: int, schedule: Schedule | None = None) -> list[Any]:
     """Return so many helpers that do nothing, for `fill`."""
-    return [helper(name=f"one-{n:05}")(nothing) for n in range(count)]
+    return [helper(name=f"one-{n:05}", schedule=schedule)(nothing) for n in range(count)]
 
 
 def fill(hub: Hub, count: int, helpers: int) -> str:
