@@ -17,15 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from bench import machine
+from bench.archive import make
 from bench.web import LEASE_MS, WORKER, Web, fill, finish, serving
 from helperhub import Every, Hub
+from helperhub.archive.rows import Ended
+from helperhub.archive.writing import Writer
+from helperhub.services.archiving import BATCH
 from helperhub.services.helper_updates import HelperUpdate
 from helperhub.testing import ServerForTests
 
@@ -33,6 +37,8 @@ MUST_MS = 300
 #: Of the first page with all its assets, bytes as transferred.
 MUST_BYTES = 300_000
 HELPERS = 10_000
+#: For so many hours the archive has sums of each helper.
+HOURS = 24
 #: What waits in the queue, and what a worker process has in hand.
 WAITING, RUNNING = 2000, 8
 _ASSET = re.compile(r'(?:src|href)="(/ui/static/[^"]+)"')
@@ -102,6 +108,7 @@ def prepare(hub: Hub, history: int) -> str:
     while count := archiver.advance():
         archived += count
         sys.stderr.write(f"archived {archived}\n")
+    _add_day(hub)
     hub.enqueue_many((f"one-{n % HELPERS:05}", {"number": n}) for n in range(WAITING))
     number = time.monotonic_ns() // 1000
     hub.scripts.join(WORKER, lease_ms=LEASE_MS, about={"host": "bench", "queues": "default", "threads": str(RUNNING)})
@@ -109,6 +116,38 @@ def prepare(hub: Hub, history: int) -> str:
     hub.helpers.planner.plan()
     hub.helpers.update("one-00007", HelperUpdate(priority=2))
     return one
+
+
+def _add_day(hub: Hub) -> None:
+    """Put an execution of each helper in each hour of the last day into the archive: sums as of a hub at work."""
+    database = hub.database
+    if database is None:
+        message = "the hub has no archive"
+        raise SystemExit(message)
+    writer, before, hour = Writer(database), None, datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    for at in (hour - timedelta(hours=back) for back in range(HOURS, 0, -1)):
+        for start in range(0, HELPERS, BATCH):
+            batch = [_at(one, at) for one in make(start, min(BATCH, HELPERS - start))]
+            after = f"{int(at.timestamp() * 1000)}-{start}"
+            # Beside the place of the archiver, which is of shard 0.
+            writer.write(1, "ended", before, after, batch)
+            before = after
+
+
+def _at(ended: Ended, hour: datetime) -> Ended:
+    """Return an execution of `bench.archive` as one of these helpers', in an hour."""
+    one, number = ended.execution, int(ended.execution.id[-12:], 16)
+    at = hour + timedelta(milliseconds=number * 300)
+    moved = replace(
+        one,
+        id=f"{one.id}-{hour:%d%H}",
+        helper=f"one-{number:05}",
+        due_at=at,
+        enqueued_at=at,
+        started_at=at + timedelta(milliseconds=20 + number % 400),
+        finished_at=at + timedelta(milliseconds=100 + number % 4000),
+    )
+    return Ended(int(at.timestamp() * 1000), moved)
 
 
 def pages(one: str) -> dict[str, str]:

@@ -113,7 +113,7 @@ class UseCases(Assembly):
         """Say why an execution stands where it does."""
         return Why(
             self.executions,
-            limits=lambda: self.catalogue.read().limits(),
+            limits=lambda: self.catalogue.current().limits(),
             queues=self._queue_store.stats,
             workers=self.workers.store.all,
             now=self._redis_time,
@@ -227,14 +227,14 @@ class UseCases(Assembly):
     @cached_property
     def queues(self) -> Queues:
         """See, pause, resume and purge queues."""
-        helpers = lambda: self.catalogue.read().rows  # noqa: E731 - read when it is asked
+        helpers = lambda: self.catalogue.current().rows  # noqa: E731 - read when it is asked
         return Queues(self.scripts, self._queue_store, self.records, helpers, self.audit)
 
     @cached_property
     def workers(self) -> Workers:
         """See, pause and resume worker processes."""
         stores = [WorkerStore(part.client, part.keys) for part in self.scripts.each]
-        return Workers(spread_workers(stores), self._queue_store, self.audit)
+        return Workers(spread_workers(stores), self._queue_store, self.records, self.audit)
 
     @cached_property
     def metrics(self) -> Metrics:

@@ -19,7 +19,7 @@ def workers() -> None:
 @workers.command("list")
 @json_option
 def list_workers() -> None:
-    """List the worker processes of all machines."""
+    """List the worker processes of all machines, and what their threads run."""
     found = current_call().open_hub().workers.all()
     if wants_json():
         echo_document({"workers": found})
@@ -29,6 +29,8 @@ def list_workers() -> None:
         Column("id", Kind.ID),
         Column("state"),
         Column("running", Kind.NUMBER),
+        Column("version"),
+        Column("memory", Kind.NUMBER),
         Column("queues"),
         Column("since", Kind.MOMENT),
     ]
@@ -37,12 +39,22 @@ def list_workers() -> None:
             worker["id"],
             worker["status"],
             f"{worker['running']}/{worker['threads']}",
+            worker["version"],
+            f"{worker['memory_bytes'] / 1e6:.0f} MB" if worker["memory_bytes"] else "-",
             ", ".join(worker["queues"]) or "all",
             show_moment(parse_instant(worker["joined_at"]), now),
         ]
         for worker in found
     ]
     echo_table(columns, rows, empty="No worker process is at work. Start 'helperhub up' or 'helperhub worker'.")
+    doing = [
+        [id_, str(one["thread"]), one["helper"] or "-", one["id"], show_moment(parse_instant(one["since"]), now)]
+        for id_, one in ((worker["id"], one) for worker in found for one in worker["doing"])
+    ]
+    if doing:
+        click.echo()
+        heads = [Column("id", Kind.ID), Column("thread", Kind.NUMBER), Column("runs")]
+        echo_table([*heads, Column("execution", Kind.ID), Column("since", Kind.MOMENT)], doing, empty="")
 
 
 @workers.command()

@@ -231,7 +231,7 @@ class Enqueueing:
         actor = self.broker.actors.get(helper)
         if actor is not None:
             return actor.queue_name, None
-        rows = self.catalogue.read().rows  # it may be new
+        rows = self.catalogue.current().rows  # it may be new
         if helper not in rows:
             raise unknown_helper(helper, [*rows, *self.broker.actors])
         return rows[helper].spec.queue, rows[helper].spec.payload

@@ -80,7 +80,7 @@ class Executions:
 
     def suggest(self, query: str) -> list[str]:
         """Return how the last word of a search may go on: qualifiers, helpers, states, queues that there are."""
-        return suggest(query, helpers=self.plan.catalogue.read().rows, queues=self.queues.names())
+        return suggest(query, helpers=self.plan.catalogue.current().rows, queues=self.queues.names())
 
     def get(self, execution_id: str) -> Execution:
         """Return one execution, a planned one too.

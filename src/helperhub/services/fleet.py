@@ -98,15 +98,29 @@ class Queues:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Use cases around worker processes."""
+    """Use cases around worker processes.
+
+    Args:
+        store: The registry.
+        queues: For pauses.
+        records: For the helpers of what they run.
+        audit: Where changes are noted.
+    """
 
     store: WorkerStore
     queues: QueueStore
+    records: Executions
     audit: Audit
 
     def all(self) -> list[dict[str, Any]]:
         """Return every registered worker process as a document."""
-        return [state.to_document() for state in self.store.all()]
+        found = [state.to_document() for state in self.store.all()]
+        ids = [one["id"] for worker in found for one in worker["doing"]]
+        helpers = {one.id: one.helper for one in self.records.get_many(ids)} if ids else {}
+        for worker in found:
+            # Of what ended since its keeper looked, and was forgotten, nobody knows the helper.
+            worker["doing"] = [{**one, "helper": helpers.get(one["id"])} for one in worker["doing"]]
+        return found
 
     def pause(self, worker: str) -> None:
         """Let a worker process claim nothing more; what runs goes on.

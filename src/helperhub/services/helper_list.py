@@ -81,7 +81,7 @@ class HelperList:
 
 def list_helpers(helpers: Helpers, wish: ListWish, sees: Callable[[str, str], bool]) -> HelperList:
     """Return a page of the helpers that are wanted and that the caller may see."""
-    snapshot = helpers.catalogue.read()
+    snapshot = helpers.catalogue.current()
     paused = _paused(snapshot) if wish.state == "paused" else set()
     words = wish.text.casefold().split()
     found = [
@@ -93,11 +93,8 @@ def list_helpers(helpers: Helpers, wish: ListWish, sees: Callable[[str, str], bo
     pages = max(1, -(-len(found) // wish.size))
     page = min(max(1, wish.page), pages)
     shown = [name for _, name in found[(page - 1) * wish.size : page * wish.size]]
-    wanted = set(shown)
-    documents, _ = helpers.page(after="", limit=len(shown), wanted=lambda name, _: name in wanted)
-    by_name = {document["name"]: document for document in documents}
     groups = Counter(group for group, _ in found)
-    return HelperList([by_name[name] for name in shown if name in by_name], len(found), pages, page, groups)
+    return HelperList(helpers.several(shown), len(found), pages, page, groups)
 
 
 def suggest_helpers(

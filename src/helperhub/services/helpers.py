@@ -38,6 +38,8 @@ from helperhub.trust.signing import Signatures
 _KEEP, _RENEW, _STOP = "keep", "renew", "stop"
 #: How often a change is made anew because the catalogue changed meanwhile.
 _TRIES = 20
+#: From so many helpers on, the whole plan is read at once for their due times.
+_MANY = 1000
 #: A changed spec that differs in one of these is planned anew.
 _PLANNED_FIELDS = ("schedules", "enabled")
 
@@ -81,11 +83,7 @@ class Helpers:
 
     def all(self) -> list[dict[str, Any]]:
         """Return every helper and instance as a document, by name."""
-        snapshot = self.catalogue.read()
-        planned, limits = self.catalogue.next_due(), snapshot.limits()
-        return [
-            self._document(row, planned.get(name), limits[split_key(name)[0]]) for name, row in snapshot.rows.items()
-        ]
+        return self.several(self.catalogue.current().rows)
 
     def page(self, *, after: str, limit: int, wanted: Callable[[str, str], bool]) -> tuple[list[dict[str, Any]], bool]:
         """Return a page of helpers and instances as documents, by name, and whether more follow.
@@ -95,14 +93,16 @@ class Helpers:
             limit: At most so many.
             wanted: Tells by name and queue whether one is wanted.
         """
-        snapshot = self.catalogue.read()
-        rows = snapshot.rows
-        names = [name for name in sorted(rows) if name > after and wanted(name, rows[name].spec.queue)]
-        planned, limits = self.catalogue.next_due(), snapshot.limits()
-        shown = names[:limit]
-        return [self._document(rows[name], planned.get(name), limits[split_key(name)[0]]) for name in shown], len(
-            names
-        ) > limit
+        rows = self.catalogue.current().rows  # by name
+        names = [name for name, row in rows.items() if name > after and wanted(name, row.spec.queue)]
+        return self.several(names[:limit]), len(names) > limit
+
+    def several(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return these helpers and instances as documents, in this order; those that there aren't are left out."""
+        snapshot = self.catalogue.current()
+        shown = [name for name in names if name in snapshot.rows]
+        due, limits = self.catalogue.next_due(shown if len(shown) < _MANY else None), snapshot.limits()
+        return [self._document(snapshot.rows[name], due.get(name), limits[split_key(name)[0]]) for name in shown]
 
     def show(self, helper: str) -> dict[str, Any]:
         """Return one helper as a document, with the schema of its payloads.
@@ -110,16 +110,16 @@ class Helpers:
         Raises:
             NotFound: No helper has that name; the hint names close ones.
         """
-        snapshot = self.catalogue.read()
+        snapshot = self.catalogue.current()
         if helper not in snapshot.rows:
             raise unknown_helper(helper, snapshot.rows)
         row, held = snapshot.rows[helper], snapshot.limits()[split_key(helper)[0]]
-        document = self._document(row, self.catalogue.next_due().get(helper), held)
+        document = self._document(row, self.catalogue.next_due([helper]).get(helper), held)
         return {**document, "payload_schema": read_payload_schema(row.spec)}
 
     def find(self, helper: str) -> CatalogueRow | None:
         """Return one helper's row of the catalogue, or None if no helper has that name."""
-        return self.catalogue.read().rows.get(helper)
+        return self.catalogue.current().rows.get(helper)
 
     def row(self, helper: str) -> CatalogueRow:
         """Return one helper's row of the catalogue.
@@ -127,7 +127,7 @@ class Helpers:
         Raises:
             NotFound: No helper has that name; the hint names close ones.
         """
-        rows = self.catalogue.read().rows
+        rows = self.catalogue.current().rows
         if helper in rows:
             return rows[helper]
         raise unknown_helper(helper, rows)

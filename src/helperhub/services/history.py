@@ -251,7 +251,7 @@ class History:
         return ("s" if Status.SUCCESS in final else "") + ("f" if final - {Status.SUCCESS} else "")
 
     def _helpers(self) -> list[str]:
-        wanted, rows = self.wanted.helper, self.plan.catalogue.read().rows
+        wanted, rows = self.wanted.helper, self.plan.catalogue.current().rows
         names = [name for name in rows if wanted in (None, name, split_key(name)[0])]
         return names if wanted is None else sorted({wanted, *names})
 

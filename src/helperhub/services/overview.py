@@ -106,12 +106,12 @@ class Overview:
             StoreError: Redis can't be asked.
         """
         now_ms = self.scripts.due(limit=1).now_ms
-        snapshot = self.catalogue.read()
+        snapshot = self.catalogue.current()
         helpers = {
             "known": len(snapshot.rows),
             "enabled": sum(row.spec.enabled for row in snapshot.rows.values()),
             "unreadable": len(snapshot.unreadable),
-            "planned": self.catalogue.count_planned(snapshot.rows),
+            "planned": self.scripts.count_planned(),
         }
         schedulers = self._schedulers(now_ms)
         workers = self._workers()

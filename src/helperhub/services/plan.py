@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import heapq
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ from helperhub.store.scripts import Scripts
 
 #: How often the plan is read anew because due times were enqueued between two reads.
 _LOOKS = 5
+#: So many helpers are read of the plan at first: mostly, those that are due next are among them.
+_FEW = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,15 @@ class Plan:
             among: Only those of these helpers and instances; None for all.
             limit: At most so many.
         """
-        rows = self.catalogue.read().rows
-        named = rows if among is None else [name for name in among if name in rows]
-        wanted = [name for name in named if helper is None or helper in (name, split_key(name)[0])]
+        rows = self.catalogue.current().rows
+        wanted: Collection[str] = rows if among is None else {name for name in among if name in rows}
+        if helper is not None:
+            wanted = {name for name in wanted if helper in (name, split_key(name)[0])}
         planned: list[PlannedRow] = []
         for _ in range(_LOOKS):
-            planned, cut = self._first_rows(wanted, limit)
-            if not cut or limit is None or len(planned) >= limit:
+            names, until_ms = self._first_names(rows, wanted, limit)
+            planned = self.catalogue.plan_of(names, until_ms=until_ms)
+            if until_ms is None or limit is None or len(planned) >= limit:
                 break  # else some came due between two reads, and others have taken their place
         planned.sort(key=lambda row: (row.due_ms, rows[row.helper].spec.priority, row.helper, row.slot))
         return [self._execution(rows[row.helper], row) for row in planned[:limit]]
@@ -71,26 +76,37 @@ class Plan:
             until: When.
             sees: Tells by name and queue whether one is wanted.
         """
-        rows, until_ms = self.catalogue.read().rows, epoch_ms(until)
+        rows, until_ms = self.catalogue.current().rows, epoch_ms(until)
         due = sorted(name for name, due_ms in self.catalogue.next_due().items() if due_ms <= until_ms and name in rows)
         return [name for name in due if sees(name, rows[name].spec.queue)]
 
-    def _first_rows(self, wanted: Sequence[str], limit: int | None) -> tuple[list[PlannedRow], bool]:
-        """Return the planned rows of these helpers, at least the first ``limit``; and whether any were left out."""
-        next_due = self.catalogue.next_due()
-        names = sorted((name for name in wanted if name in next_due), key=next_due.__getitem__)
-        # Each helper has a due time at its next one: the first ``limit`` are due by the limit-th helper's.
-        until_ms = next_due[names[limit - 1]] if limit is not None and 0 < limit <= len(names) else None
-        if until_ms is not None:
-            names = [name for name in names if next_due[name] <= until_ms]
-        return self.catalogue.plan_of(names, until_ms=until_ms), until_ms is not None
+    def _first_names(
+        self, rows: Mapping[str, CatalogueRow], wanted: Collection[str], limit: int | None
+    ) -> tuple[list[str], int | None]:
+        """Return the helpers that the first ``limit`` planned executions are of, and by when these are due.
+
+        Each helper has a due time at its next one: the first ``limit`` are of as many helpers, and due by the last
+        one's next. All helpers and no time if there aren't so many.
+        """
+        if limit is None or limit <= 0:
+            return list(self.catalogue.next_due(wanted)), None
+        first: list[tuple[int, int, str]] = []
+        for most in (_FEW, None):
+            due = self.catalogue.first_due(most)
+            first = heapq.nsmallest(
+                limit, ((due_ms, rows[name].spec.priority, name) for name, due_ms in due if name in wanted)
+            )
+            # Those that are due at the same time go by priority: all of them must have been looked at.
+            if len(due) < _FEW or (len(first) == limit and first[-1][0] < due[-1][1]):
+                break
+        return [name for _, _, name in first], first[-1][0] if len(first) == limit else None
 
     def get(self, execution_id: str) -> Execution | None:
         """Return one planned execution, or None if it isn't planned (any more)."""
         planned = parse_planned_id(execution_id)
         if planned is None:
             return None
-        row = self.catalogue.read().rows.get(planned.helper)
+        row = self.catalogue.current().rows.get(planned.helper)
         if row is None:
             return None
         slots = {found.slot: found for found in self.catalogue.plan_of([planned.helper])}
@@ -128,7 +144,7 @@ class Plan:
 
     def _mark(self, execution_id: str, action: str, *, reason: str, due_ms: int = 0) -> PlanChange:
         planned = parse_planned_id(execution_id)
-        row = self.catalogue.read().rows.get(planned.helper) if planned else None
+        row = self.catalogue.current().rows.get(planned.helper) if planned else None
         if planned is None or row is None:
             raise _not_planned(execution_id)
         record = self.record_of(row.spec, planned, epoch_ms(planned.planned_at))

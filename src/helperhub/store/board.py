@@ -35,11 +35,13 @@ class Note:
         id: The execution.
         claim: Number of the claim it is held under.
         kill_at: When its process is to be killed, monotonic seconds of this machine; 0.0 means never.
+        thread: Number of the thread, from 1 in the order of their first start.
     """
 
     id: str
     claim: int
     kill_at: float
+    thread: int
 
 
 class Board:
@@ -155,7 +157,7 @@ class BoardReader:
             _, kill_at, claim, length = _NOTE.unpack_from(slot)
             if 0 < length <= _ID_BYTES:
                 raw = slot[_NOTE.size : _NOTE.size + length]
-                yield Note(raw.decode(errors="replace"), claim, kill_at)
+                yield Note(raw.decode(errors="replace"), claim, kill_at, number + 1)
 
 
 __all__ = ["Board", "BoardReader", "Note"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,6 +19,8 @@ from helperhub.store.keys import Keys
 from helperhub.trust.signing import Signatures
 
 T = TypeVar("T")
+#: `Catalogue.current` believes the revision for so long, seconds; then all is read again, whatever the revision says.
+_BELIEVES_S = 60.0
 #: What a signature of the catalogue is for.
 SPEC, OVERRIDE = "spec", "override"
 
@@ -56,9 +60,16 @@ class Snapshot:
     rows: Mapping[str, CatalogueRow]
     unreadable: Mapping[str, str]
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    #: What `limits` has found; at most one.
+    _limits: list[Mapping[str, HeldLimits]] = field(default_factory=list, compare=False, repr=False)
 
-    def limits(self) -> dict[str, HeldLimits]:
+    def limits(self) -> Mapping[str, HeldLimits]:
         """Return what holds each helper's executions back, by the helper's name without an instance."""
+        if not self._limits:
+            self._limits.append(self._find_limits())
+        return self._limits[0]
+
+    def _find_limits(self) -> dict[str, HeldLimits]:
         declared = {}
         for helper, row in self.rows.items():
             name, instance = split_key(helper)
@@ -97,8 +108,10 @@ class Catalogue:
     #: By purpose: what the last reading decoded, with the bytes that it is of. Checking and decoding a thousand takes
     #: 15 ms, looking whether their bytes are the same next to nothing.
     _decoded: dict[str, dict[bytes, tuple[bytes, Any]]] = field(default_factory=dict, compare=False, repr=False)
-    #: What was read last, and what was made of it; at most one.
-    _last: list[tuple[list[Any], Snapshot]] = field(default_factory=list, compare=False, repr=False)
+    #: What was read last, what was made of it, and when, monotonic seconds; at most one.
+    _last: list[tuple[list[Any], Snapshot, float]] = field(default_factory=list, compare=False, repr=False)
+    #: Held while `current` reads: who asks meanwhile waits for that instead of reading it too.
+    _reading: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def revision(self) -> int:
         """Return the number that every change of the catalogue raises."""
@@ -106,19 +119,41 @@ class Catalogue:
             return int(self.client.get(self.keys.at("rev")) or 0)
 
     def read(self) -> Snapshot:
-        """Return the catalogue, of one moment."""
+        """Return the catalogue with the planner's state, of one moment; see `current`, which costs less."""
         with store_errors():
             pipeline = self.client.pipeline(transaction=True)
             pipeline.get(self.keys.at("rev"))
             for name in ("catalogue", "overrides", "planned"):
                 pipeline.hgetall(self.keys.at(name))
             raws = pipeline.execute()
-        for before, made in self._last[:1]:
-            if before == raws:
-                return made
-        snapshot = self._make(*raws)
-        self._last[:] = [(raws, snapshot)]
+        snapshot = next((made for before, made, _ in self._last[:1] if before == raws), None) or self._make(*raws)
+        self._last[:] = [(raws, snapshot, time.monotonic())]
         return snapshot
+
+    def current(self) -> Snapshot:
+        """Return the catalogue as it is now, but for `CatalogueRow.planned`, which may be older.
+
+        Ten thousand helpers are megabytes: they are read only if the revision, or how many there are, has changed.
+        """
+        known = self._unchanged()
+        if known is None:
+            with self._reading:
+                known = self._unchanged() or self.read()
+        return known
+
+    def _unchanged(self) -> Snapshot | None:
+        """Return what was read last, if it is the catalogue still."""
+        last = self._last[:1]
+        if not last or time.monotonic() - last[0][2] > _BELIEVES_S:
+            return None
+        (_, specs, overrides, _), known, _ = last[0]
+        with store_errors():
+            pipeline = self.client.pipeline(transaction=True)
+            pipeline.get(self.keys.at("rev"))
+            pipeline.hlen(self.keys.at("catalogue"))
+            pipeline.hlen(self.keys.at("overrides"))
+            revision, *counts = pipeline.execute()
+        return known if int(revision or 0) == known.revision and counts == [len(specs), len(overrides)] else None
 
     def _make(
         self,
@@ -155,11 +190,23 @@ class Catalogue:
         entries = [(purpose, key.decode(errors="replace"), raw) for purpose, raws in named for key, raw in raws.items()]
         return int(revision or 0), entries
 
-    def next_due(self) -> dict[str, int]:
-        """Return the next due time (ms) of every helper that has one."""
+    def next_due(self, helpers: Collection[str] | None = None) -> dict[str, int]:
+        """Return the next due time (ms) of every helper that has one, or of these."""
+        if helpers is None:
+            return dict(self.first_due())
+        names = list(helpers)
         with store_errors():
-            rows = self.client.zrange(self.keys.at("plan"), 0, -1, withscores=True)
-        return {helper.decode(): int(due) for helper, due in rows}
+            pipeline = self.client.pipeline(transaction=False)
+            for name in names:
+                pipeline.zscore(self.keys.at("plan"), name)
+            scores = pipeline.execute()
+        return {name: int(due) for name, due in zip(names, scores, strict=True) if due is not None}
+
+    def first_due(self, most: int | None = None) -> list[tuple[str, int]]:
+        """Return the first ``most`` helpers of the plan, or all, with their next due time (ms): the first first."""
+        with store_errors():
+            rows = self.client.zrange(self.keys.at("plan"), 0, -1 if most is None else most - 1, withscores=True)
+        return [(helper.decode(), int(due)) for helper, due in rows]
 
     def plan_of(self, helpers: Iterable[str], *, until_ms: int | None = None) -> list[PlannedRow]:
         """Return the planned times of these helpers, by due time; with ``until_ms`` those due by then."""

@@ -150,9 +150,16 @@ class Scripts:
         """Register a worker process with its first lease; return Redis TIME in ms."""
         return int(self._run("join", worker, lease_ms, *(value for item in about.items() for value in item)))
 
-    def renew(self, workers: Sequence[str], *, lease_ms: int) -> list[str]:
-        """Renew leases; return the workers that have none any more."""
-        return [worker.decode() for worker in self._run("renew", lease_ms, *workers)]
+    def renew(self, workers: Sequence[str], *, lease_ms: int, seen: Mapping[str, str] | None = None) -> list[str]:
+        """Renew leases; return the workers that have none any more.
+
+        Args:
+            workers: Their ids.
+            lease_ms: For how long.
+            seen: By id, what is seen of it, see `workers.Seen.to_text`.
+        """
+        pairs = [value for worker in workers for value in (worker, (seen or {}).get(worker, ""))]
+        return [worker.decode() for worker in self._run("renew", lease_ms, *pairs)]
 
     def reap(self, gone: Sequence[Gone] = ()) -> list[Reaped]:
         """Hand out again what worker processes held that are gone or whose lease is over.
@@ -291,6 +298,10 @@ class Scripts:
         """Show what is due."""
         now_ms, revision, next_due_ms, *rows = self._run("due", scheduler, limit)
         return Due(now_ms, revision, next_due_ms, tuple(_due_row(row) for row in rows))
+
+    def count_planned(self) -> int:
+        """Return how many due times the plan has, of all helpers."""
+        return int(self._run("count_planned", -1))
 
     def enqueue_due(self, entries: Sequence[tuple[str, str, int, Record, str, str]]) -> list[int]:
         """Move (helper, slot, due ms, record, status code, reason) from the plan; see the script for the codes."""

@@ -68,9 +68,9 @@ class ShardedScripts(Scripts):
         times = [part.join(worker, lease_ms=lease_ms, about=about) for part in self.parts]
         return times[0]
 
-    def renew(self, workers: Sequence[str], *, lease_ms: int) -> list[str]:
+    def renew(self, workers: Sequence[str], *, lease_ms: int, seen: Mapping[str, str] | None = None) -> list[str]:
         """Renew leases in every shard; return the workers that have none any more in one of them."""
-        lost = self._of_each(lambda part: part.renew(workers, lease_ms=lease_ms))
+        lost = self._of_each(lambda part: part.renew(workers, lease_ms=lease_ms, seen=seen))
         return sorted({worker for workers in lost for worker in workers})
 
     def reap(self, gone: Sequence[Gone] = ()) -> list[Reaped]:

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from helperhub.errors import StoreError
 from helperhub.model.verdict import Outcome
 from helperhub.store.board import BoardReader, Note
 from helperhub.store.scripts import Gone, Reaped, Scripts, Settlement
+from helperhub.store.workers import Doing, Seen
 
 _log = logging.getLogger("helperhub.keeper")
 #: A lease is renewed three times before it ends, so that two lost renewals cost nothing.
 _RENEWALS_PER_LEASE = 3
 _RETRY_S = 1.0
+#: Leases are renewed this often while there is something new to tell of what workers do, seconds.
+_TELLS_S = 2.0
 _OVERRUN_REASON = "ran past its hard time limit: its process was killed"
 
 
@@ -33,6 +36,21 @@ class _Kept:
     board: BoardReader | None
     kill: Callable[[int], None]
     killed_for: tuple[Note, ...] = ()
+    #: By thread, execution and claim: since when it has been seen to run, monotonic seconds.
+    since: dict[tuple[int, str, int], float] = field(default_factory=dict)
+    is_told: bool = False
+
+    def look(self, now: float) -> None:
+        """Read the board; what stays on it goes on."""
+        found = {(note.thread, note.id, note.claim): now for note in self.board.notes()} if self.board else {}
+        if found.keys() != self.since.keys():
+            self.is_told = False
+        self.since = {key: self.since.get(key, at) for key, at in found.items()}
+
+    def seen(self, now: float) -> Seen:
+        """Return what is to be told of it."""
+        doing = [Doing(thread, id_, int((now - at) * 1000)) for (thread, id_, _), at in self.since.items()]
+        return Seen(resident_bytes(self.pid), tuple(doing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,7 @@ class Keeper:
         self._kept: dict[str, _Kept] = {}
         self._dead: dict[str, _Dead] = {}
         self._renew_at = 0.0
+        self._told_at = float("-inf")
         self._failing = False
 
     def hold(
@@ -129,7 +148,9 @@ class Keeper:
         """
         self._kill_overdue()
         now = time.monotonic()
-        if not self._dead and now < self._renew_at:
+        for kept in self._kept.values():
+            kept.look(now)
+        if not self._dead and now < self._renew_at and not self._has_news(now):
             return []
         try:
             # First: whoever wakes late, as after a machine's sleep, must not end the leases of its own.
@@ -175,12 +196,20 @@ class Keeper:
             _log.warning("worker_lost", extra=fields)
         return reaped
 
+    def _has_news(self, now: float) -> bool:
+        return now >= self._told_at + _TELLS_S and not all(kept.is_told for kept in self._kept.values())
+
     def _renew(self) -> None:
         alive = [worker for worker, kept in self._kept.items() if self._state_of(kept.pid) not in "TtZXx"]
-        if alive:
-            for worker in self._scripts.renew(alive, lease_ms=self._lease_ms):
-                # The worker finds out at its next claim and registers again.
-                _log.info("lease_lost", extra={"worker_id": worker})
+        if not alive:
+            return
+        self._told_at = now = time.monotonic()
+        seen = {worker: self._kept[worker].seen(now).to_text() for worker in alive}
+        for worker in self._scripts.renew(alive, lease_ms=self._lease_ms, seen=seen):
+            # The worker finds out at its next claim and registers again.
+            _log.info("lease_lost", extra={"worker_id": worker})
+        for worker in alive:
+            self._kept[worker].is_told = True
 
 
 def _kill(pid: int) -> None:

@@ -123,7 +123,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"moment": moment, "json": show_json, "span": show_span, "count": show_count}
+    found.filters |= {"moment": moment, "json": show_json, "span": show_span, "count": show_count, "size": show_size}
     return found
 
 
@@ -158,6 +158,17 @@ def show_span(ms: float | None) -> str:
             number = ms / divisor
             return f"{number:.0f} {unit}" if unit == "ms" or number >= 10 else f"{number:.1f} {unit}"
     return f"{ms / 3_600_000:.1f} h"
+
+
+def show_size(size: int | None) -> str:
+    """Return a number of bytes for people: ``850 kB``, ``64 MB``, ``1.2 GB``; a dash for none that is known."""
+    if not size:
+        return "\u2013"
+    for divisor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= divisor:
+            number = size / divisor
+            return f"{number:.0f} {unit}" if number >= 10 else f"{number:.1f} {unit}"
+    return f"{size} bytes"
 
 
 def show_count(number: float) -> str:

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from helperhub.model.instant import parse_instant
 from helperhub.store.board import Board, BoardReader
 from helperhub.store.connection import build_client
 from helperhub.store.executions import Executions
 from helperhub.store.keys import Keys
 from helperhub.store.record import Record
 from helperhub.store.scripts import Publication, Scripts
+from helperhub.store.workers import Workers
 from helperhub.supervise.keeper import Keeper, process_state, resident_bytes
 
 LEASE = timedelta(seconds=30)
@@ -148,6 +150,66 @@ def test_work_of_the_dead_waits_until_redis_is_back(hub_name: str, redis_url: st
 
     keeper._scripts = scripts
     assert [one.worker for one in keeper.tick()] == ["w"]
+
+
+def test_what_threads_run_and_the_memory_of_their_process_are_told_with_the_lease(
+    scripts: Scripts, process: subprocess.Popen[bytes]
+) -> None:
+    board = Board(2)
+    keeper = Keeper(scripts, lease=LEASE)
+    registry = Workers(scripts.client, scripts.keys)
+    start(scripts, "a", "b")
+    keeper.hold("w", process.pid, board=board.path)
+
+    board.enter("a", 1)
+    keeper.tick()
+    first = registry.all()[0].to_document()
+    board.enter("b", 1)
+    deadline = time.monotonic() + 10
+    then = first
+    while [one["id"] for one in then["doing"]] != ["b"]:
+        assert time.monotonic() < deadline, "a change is told long before a third of the lease is over"
+        time.sleep(0.05)
+        keeper.tick()
+        then = registry.all()[0].to_document()
+
+    assert [(one["thread"], one["id"]) for one in first["doing"]] == [(1, "a")]
+    assert first["memory_bytes"] > 1_000_000
+    assert first["seen_at"] <= then["seen_at"]
+    assert first["doing"][0]["since"] <= then["doing"][0]["since"] <= then["seen_at"]
+    board.close()
+
+
+def test_what_goes_on_running_keeps_the_moment_it_was_seen_first(
+    scripts: Scripts, process: subprocess.Popen[bytes]
+) -> None:
+    board = Board(1)
+    keeper = Keeper(scripts, lease=timedelta(milliseconds=300))
+    registry = Workers(scripts.client, scripts.keys)
+    start(scripts, "a")
+    keeper.hold("w", process.pid, board=board.path)
+    board.enter("a", 1)
+    keeper.tick()
+    first = registry.all()[0].to_document()
+
+    deadline = time.monotonic() + 10
+    while (then := registry.all()[0].to_document())["seen_at"] == first["seen_at"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        keeper.tick()
+
+    began, still = (parse_instant(one["doing"][0]["since"]) for one in (first, then))
+    assert abs(still - began) < parse_instant(then["seen_at"]) - parse_instant(first["seen_at"])
+    board.close()
+
+
+def test_lease_that_is_over_gets_no_record_of_what_was_seen(scripts: Scripts, process: subprocess.Popen[bytes]) -> None:
+    keeper = Keeper(scripts, lease=LEASE)
+    keeper.hold("w", process.pid)
+
+    keeper.tick()
+
+    assert scripts.client.exists(scripts.keys.at("worker", "w")) == 0
 
 
 def test_state_and_memory_of_a_process_are_told(process: subprocess.Popen[bytes]) -> None:

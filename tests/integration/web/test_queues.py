@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import httpx
@@ -11,6 +12,7 @@ from tests.integration.web.conftest import Browser, Open
 
 from helperhub.model.access import Scope
 from helperhub.services.audit import AuditFilter
+from helperhub.store.workers import Doing, Seen
 from helperhub.web.pages.confirm import KEY_FIELD
 
 
@@ -130,6 +132,27 @@ def test_worker_process_is_shown_paused_and_resumed(serve: Serve) -> None:
     assert _acts(api, "worker.pause") == [worker]
     browser.do("workers/resume", {"id": worker})
     assert api.hub.workers.all()[0]["status"] != "suspended"
+
+
+def test_page_of_workers_tells_which_thread_runs_what_and_how_much_memory_it_takes(api: Api, browser: Browser) -> None:
+    ids = [str(api.hub.enqueue("echo", {"n": n})) for n in range(2)]
+    scripts, about = api.hub.scripts, {"host": "web1", "queues": "default", "threads": "2", "version": "0.0.9"}
+    scripts.join("w", lease_ms=60_000, about=about)
+    scripts.claim("w", ["default"], number=1, want=2, will_wait=False, waited=False)
+    scripts.renew(["w"], lease_ms=60_000, seen={"w": Seen(64_000_000, (Doing(2, ids[0], 1500),)).to_text()})
+
+    page = browser.see("workers").text
+    (listed,) = api.hub.workers.all()
+
+    assert "64 MB" in page
+    assert "this page is" in page  # of another release
+    runs, waits = (re.search(rf"<tr>(?:(?!</tr>).)*{id_}.*?</tr>", page, re.DOTALL) for id_ in ids)
+    assert runs
+    assert waits
+    assert '"Thread">2<' in runs[0]
+    assert "none yet" in waits[0]
+    assert [(one["thread"], one["id"], one["helper"]) for one in listed["doing"]] == [(2, ids[0], "echo")]
+    assert listed["memory_bytes"] == 64_000_000
 
 
 def test_workers_are_of_the_whole_hub(open_browser: Open) -> None:

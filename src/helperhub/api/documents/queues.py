@@ -61,6 +61,19 @@ class PurgedDocument(Document):
     """What ``/undo`` takes to enqueue them again, for 10 minutes; null if there were none."""
 
 
+class DoingDocument(Document):
+    """What one thread of a worker process runs."""
+
+    thread: int
+    """The thread, from 1 in the order of their first start."""
+    id: str = Field(examples=["01m8gne6f3yhxh2vc3sr2b"])
+    """The execution."""
+    helper: str | None
+    """Its helper; null if it ended meanwhile and isn't kept."""
+    since: str
+    """Since when it has been seen to, a second more or less."""
+
+
 class WorkerDocument(Document):
     """A worker process."""
 
@@ -86,6 +99,12 @@ class WorkerDocument(Document):
     """When it came."""
     lease_until: str
     """When its work is handed out again if nothing is heard of it."""
+    memory_bytes: int | None
+    """Its resident memory; null where its keeper can't tell."""
+    seen_at: str | None
+    """When its keeper looked: every 2 seconds while something changes, else every third of the lease."""
+    doing: list[DoingDocument]
+    """What its threads ran then; threads that ran nothing aren't listed."""
 
 
 class WorkerList(Document):

@@ -113,7 +113,7 @@ def _check_pauses(hub: Hub, caller: Principal, name: str) -> None:
     Raises:
         NotFound: There is none, for all that the caller may know.
     """
-    rows = hub.helpers.catalogue.read().rows
+    rows = hub.helpers.catalogue.current().rows
     own = [row for key, row in rows.items() if split_key(key)[0] == name]
     if name in rows or not own:
         check_sees(hub, caller, name)

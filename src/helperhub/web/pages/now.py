@@ -17,6 +17,7 @@ from helperhub.model.instant import parse_instant
 from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
 from helperhub.services.statistics import Wish
+from helperhub.web.kept import Kept
 from helperhub.web.render import Pages
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ _CHART = timedelta(hours=24)
 def build_now_page(hub: Hub, pages: Pages) -> APIRouter:
     """Return the routes of the first page."""
     routes = build_router("", "dashboard")
+    kept = Kept()
 
     @routes.get("/", **of_session(Scope.READ))
     def now(request: Request, caller: Caller) -> Response:
@@ -36,7 +38,7 @@ def build_now_page(hub: Hub, pages: Pages) -> APIRouter:
     @routes.get("/now/chart", **of_session(Scope.READ))
     def chart(request: Request, caller: Caller) -> Response:
         # Sums are of the whole hub: who sees a part of it has no chart.
-        series = None if caller.is_narrowed else _series(hub)
+        series = None if caller.is_narrowed else kept.ask("chart", lambda: _series(hub))
         return pages.part(request, "now_chart.html", series=series)
 
     return routes
@@ -93,7 +95,7 @@ def _state_of(status: dict[str, Any], running: list[Execution]) -> str:
 
 def _series(hub: Hub) -> dict[str, Any] | None:
     """Return executions by hour of the last day; None where there is no archive to ask."""
-    return _or_none(lambda: hub.statistics.series(Wish(since=_ago(hub)), by="hour", times=True))
+    return _or_none(lambda: hub.statistics.series(Wish(since=_ago(hub)), by="hour"))
 
 
 def _ago(hub: Hub) -> datetime:

@@ -17,6 +17,7 @@ from helperhub.model.access import Principal, Scope
 from helperhub.schedules.weeks import Week
 from helperhub.services.report_page import POLICY
 from helperhub.services.statistics import ORDERS, WEEKDAYS, Wish
+from helperhub.web.kept import Kept
 from helperhub.web.pages.confirm import problem_of
 from helperhub.web.render import Pages
 
@@ -59,6 +60,7 @@ def _read_asked(span: Word = "", order: Word = "", helper: Word = "", queue: Wor
 def build_statistics_page(hub: Hub, pages: Pages) -> APIRouter:
     """Return the routes of the page of statistics, and of the weekly report."""
     routes = build_router("", "dashboard")
+    kept = Kept()
 
     @routes.get("/statistics", **of_session(Scope.READ))
     def show(request: Request, caller: Caller, asked: Annotated[Asked, Depends(_read_asked)]) -> Response:
@@ -69,7 +71,9 @@ def build_statistics_page(hub: Hub, pages: Pages) -> APIRouter:
             "weeks": _weeks(hub, caller),
         }
         try:
-            given |= {"problem": "", **_look(hub, caller, asked)}
+            # Nobody sees what was found for somebody who may see other helpers or queues.
+            key = asked, caller.helpers, caller.queues
+            given |= {"problem": "", **kept.ask(key, lambda: _look(hub, caller, asked))}
         except (NotFound, ArchiveError) as error:
             given["problem"] = problem_of(error)
         return pages.page(request, "statistics.html", title="Statistics", **given)

@@ -36,7 +36,7 @@ def build_workers_page(hub: Hub, pages: Pages) -> APIRouter:
 
 
 def look(hub: Hub) -> list[dict[str, Any]]:
-    """Return each worker process with the executions that it has in hand.
+    """Return each worker process with the executions that it has in hand, and the threads that run them.
 
     Raises:
         StoreError: Redis is away.
@@ -45,5 +45,15 @@ def look(hub: Hub) -> list[dict[str, Any]]:
     found = []
     for worker in hub.workers.all():
         held = hub.workers.store.held(worker["id"]) if worker["running"] else {}
-        found.append({**worker, "hands": [running[id_] for id_ in held if id_ in running]})
+        doing = {one["id"]: one for one in worker["doing"]}
+        hands = [_in_hand(running[id_], doing.get(id_)) for id_ in held if id_ in running]
+        hands.sort(key=lambda one: (one["thread"] is None, one["thread"] or 0, one["since"] or ""))
+        found.append({**worker, "hands": hands})
     return found
+
+
+def _in_hand(one: dict[str, Any], doing: dict[str, Any] | None) -> dict[str, Any]:
+    """Return an execution in hand: with the thread that its keeper saw run it, or without, before it starts."""
+    if doing is None:
+        return {**one, "thread": None, "since": one["started_at"]}
+    return {**one, "thread": doing["thread"], "since": doing["since"]}
