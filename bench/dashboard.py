@@ -128,7 +128,7 @@ def _add_day(hub: Hub) -> None:
     for at in (hour - timedelta(hours=back) for back in range(HOURS, 0, -1)):
         for start in range(0, HELPERS, BATCH):
             batch = [_at(one, at) for one in make(start, min(BATCH, HELPERS - start))]
-            after = f"{int(at.timestamp() * 1000)}-{start}"
+            after = str(int(at.timestamp() * 1000) + start)
             # Beside the place of the archiver, which is of shard 0.
             writer.write(1, "ended", before, after, batch)
             before = after

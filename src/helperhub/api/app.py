@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -40,6 +41,7 @@ from helperhub.api.routes.webhooks import build_webhook_routes
 from helperhub.api.shield import LOOPBACK_NAMES, Shield
 from helperhub.api.throttle import Throttle
 from helperhub.api.tracing import Tracing
+from helperhub.errors import StoreError
 from helperhub.hub import Hub
 
 API = "/api/v1"
@@ -126,10 +128,18 @@ def _lifespan(hub: Hub) -> Callable[[FastAPI], AbstractAsyncContextManager[None]
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
         hub.accepting.start()
+        warming = asyncio.create_task(run_in_threadpool(_warm, hub))
         yield
+        await warming
         await run_in_threadpool(hub.accepting.stop)
 
     return lifespan
+
+
+def _warm(hub: Hub) -> None:
+    """Read the catalogue, so that of 10,000 helpers nobody's first request has to check all signatures."""
+    with suppress(StoreError):  # whoever asks for something is told
+        hub.catalogue.current()
 
 
 def _versioned(hub: Hub) -> Sequence[APIRouter]:

@@ -46,7 +46,7 @@ class Which:
         if self.helper is not None:
             found.append(_is_of(self.helper))
         if self.helpers:
-            found.append(or_(*(_is_of(helper) for helper in sorted(self.helpers))))
+            found += _are_of(self.helpers)
         if self.queue is not None:
             found.append(rollups.c.queue == metadata_value(self.queue))
         if self.queues:
@@ -155,6 +155,15 @@ def _is_of(helper: str) -> ColumnElement[bool]:
     if instance is None:
         return rollups.c.helper == name
     return and_(rollups.c.helper == name, rollups.c.instance == instance)
+
+
+def _are_of(helpers: Collection[str]) -> list[ColumnElement[bool]]:
+    # First by name alone: for that there is an index, which spares reading the rows of all others.
+    names = {split_key(metadata_value(helper))[0] for helper in helpers}
+    found: list[ColumnElement[bool]] = [rollups.c.helper.in_(sorted(names))]
+    if any(split_key(helper)[1] is not None for helper in helpers):
+        found.append(or_(*(_is_of(helper) for helper in sorted(helpers))))
+    return found
 
 
 def _within(stretch: Stretch) -> list[ColumnElement[bool]]:

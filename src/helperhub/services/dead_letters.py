@@ -119,6 +119,11 @@ class DeadLetters:
         groups = group_causes(filter(wanted.matches, newest))
         return Grouped(groups, min(total, MOST_GROUPED), total)
 
+    def mark(self) -> tuple[int, str]:
+        """Return what is another whenever a dead letter comes or goes: how many there are, and the newest."""
+        newest = next(iter(self.executions.records.listing().dead()), (0, ""))
+        return self.count(), newest[1]
+
     def count(self) -> int:
         """Return how many there are."""
         return self.executions.records.count_dead()

@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 
 from helperhub.api.access import COOKIE, PUBLIC, Caller, build_router, needs, of_session
 from helperhub.api.broadcast import Broadcast
-from helperhub.errors import NotFound, StoreError, Unauthenticated
+from helperhub.errors import StoreError, Unauthenticated
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.web import errors
@@ -33,12 +33,10 @@ from helperhub.web.pages.timeline import build_timeline_page
 from helperhub.web.pages.undo import build_undo
 from helperhub.web.pages.webhooks import build_webhooks_page
 from helperhub.web.pages.workers import build_workers_page
-from helperhub.web.render import STATIC, Pages
+from helperhub.web.render import Pages
+from helperhub.web.static_files import serve_file
 
 UI = "/ui"
-#: The files change with a release only, and their addresses with them.
-_KEPT = "public, max-age=31536000, immutable"
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 BuildPage = Callable[[Hub, Pages], APIRouter]
 #: Each page by its path below /ui.
 BUILDERS: dict[str, BuildPage] = {
@@ -81,12 +79,8 @@ def _build_rest(hub: Hub, broadcast: Broadcast) -> APIRouter:
     routes = build_router("", "dashboard")
 
     @routes.get("/static/{path:path}", include_in_schema=False, **_public())
-    def static(path: str) -> Response:
-        file = (STATIC / path).resolve()
-        if not file.is_file() or not file.is_relative_to(STATIC.resolve()) or file.suffix not in _TYPES:
-            message = f"There is no file '{path[:100]}'."
-            raise NotFound(message)
-        return FileResponse(file, media_type=_TYPES[file.suffix], headers={"Cache-Control": _KEPT})
+    def static(request: Request, path: str) -> Response:
+        return serve_file(path, accepts=request.headers.get("accept-encoding", ""))
 
     @routes.get("/events", **of_session(Scope.READ))
     async def events(request: Request, caller: Caller) -> Response:

@@ -261,3 +261,34 @@ def test_what_cant_be_done_is_told(api: Api) -> None:
     assert browser.do("dead/ask", {"action": "burn", "all": "1"}).status_code == 400
     assert browser.do("dead/delete", {"all": "1", "at": "never"}).status_code == 400
     assert json.loads(browser.do("dead/delete", {"all": "1", "at": "2026-01-01T00:00:00Z"}).headers["hx-trigger"])
+
+
+def test_page_shows_the_most_frequent_causes_and_how_many_more_there_are(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helperhub.web.pages.dead._GROUPS", 1)
+    give_up(api, "picky", *orders(1, 2))
+    give_up(api, "fussy", *orders(3))
+    rare = fingerprint_of(api, "fussy")
+    browser = open_(api)
+
+    page = browser.see("dead").text
+    chosen = browser.see("dead", params={"cause": rare}).text
+
+    assert "3 by cause" in page
+    assert "And 1 more cause," in page
+    assert f"cause={rare}" not in page
+    assert "more cause" not in chosen, "what is looked at is shown, however rare"
+    assert f"cause={rare}" in chosen
+
+
+def test_causes_are_found_anew_as_soon_as_one_comes_or_goes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helperhub.web.kept._QUICK_S", 0.0)  # as if it took long
+    browser = open_(api)
+    (first,) = give_up(api, "picky", *orders(1))
+    assert "1 by cause" in browser.see("dead").text
+
+    give_up(api, "picky", *orders(2))
+    assert "2 by cause" in browser.see("dead").text
+    browser.do(f"dead/{first}/delete")
+    assert "1 by cause" in browser.see("dead").text

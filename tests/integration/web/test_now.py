@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from tests.integration.api.conftest import Api, Serve
 from tests.integration.web.conftest import Browser, Open
 
@@ -55,6 +56,26 @@ def test_everything_a_page_loads_is_there_and_less_than_300_kb(browser: Browser)
 
     assert all(sizes.values())
     assert sum(sizes.values()) + len(page.encode()) < 300_000
+
+
+@pytest.mark.parametrize(
+    "accepted", ["gzip", "br, gzip;q=0.5", "deflate, GZIP", "gzip;q=0", "gzip; q=0.0, br", "br", ""]
+)
+def test_files_are_compressed_for_who_takes_that(browser: Browser, accepted: str) -> None:
+    takes = accepted in ("gzip", "br, gzip;q=0.5", "deflate, GZIP")
+
+    answer = browser.see("static/app.css", headers={"Accept-Encoding": accepted})
+
+    assert ("content-encoding" in answer.headers) is takes
+    assert answer.content == (render.STATIC / "app.css").read_bytes()
+    assert answer.headers["vary"] == "Accept-Encoding"
+
+
+def test_pages_which_have_a_token_in_them_are_never_compressed(browser: Browser) -> None:
+    answer = browser.see("", headers={"Accept-Encoding": "gzip"})
+
+    assert "X-CSRF-Token" in answer.text
+    assert "content-encoding" not in answer.headers
 
 
 def test_files_outside_of_static_arent_served(browser: Browser) -> None:

@@ -24,6 +24,7 @@ from helperhub.services.strict_json import read_json
 from helperhub.services.undo import Change
 from helperhub.web.asking import in_words
 from helperhub.web.forms import Form
+from helperhub.web.kept import Kept
 from helperhub.web.notice import done, lead_to
 from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.executions import row_of
@@ -31,6 +32,8 @@ from helperhub.web.pages.undo import way_back
 from helperhub.web.render import Pages, show_json
 
 _OF_A_PAGE = 30
+#: So many causes are shown, the most frequent first.
+_GROUPS = 50
 _NOUN = "dead letter"
 Name = Annotated[str, Query(max_length=200)]
 Fingerprint = Annotated[str, Query(max_length=64)]
@@ -47,11 +50,13 @@ def build_dead_page(hub: Hub, pages: Pages) -> APIRouter:
 
 
 def _add_list(routes: APIRouter, hub: Hub, pages: Pages) -> None:
+    kept = Kept()
+
     @routes.get("/dead", **of_session(Scope.READ))
     def show(
         request: Request, caller: Caller, helper: Name = "", cause: Fingerprint = "", cursor: Cursor = None
     ) -> Response:
-        found = _look(hub, caller, helper.strip(), cause.strip(), cursor)
+        found = _look(hub, kept, caller, helper.strip(), cause.strip(), cursor)
         return pages.page(request, "dead.html", title="Dead letters", **found)
 
     @routes.post("/dead/ask", **of_session(Scope.RUN))
@@ -144,18 +149,22 @@ def _add_one(routes: APIRouter, hub: Hub, pages: Pages) -> None:
         return lead_to(request, f"executions/{quote(new)}", text="Put back as this execution.", undo=back)
 
 
-def _look(hub: Hub, caller: Principal, helper: str, cause: str, cursor: str | None) -> dict[str, Any]:
+def _look(hub: Hub, kept: Kept, caller: Principal, helper: str, cause: str, cursor: str | None) -> dict[str, Any]:
     place = read_cursor(cursor, "at") or None
-    grouped = hub.dead_letters.groups(DeadFilter(helper or None, sees=caller.sees))
+    # As long as none comes or goes, their causes are what they were.
+    key = helper, caller.helpers, caller.queues, hub.dead_letters.mark()
+    grouped = kept.ask(key, lambda: hub.dead_letters.groups(DeadFilter(helper or None, sees=caller.sees)))
     page = hub.dead_letters.page(DeadFilter(helper or None, cause or None, caller.sees), limit=_OF_A_PAGE, place=place)
-    groups = [one.to_document() for one in grouped.groups]
+    shown = [one for n, one in enumerate(grouped.groups) if n < _GROUPS or one.cause.fingerprint == cause]
+    groups = [one.to_document() for one in shown]
     return {
         "of": helper,
         "cause": cause,
         "cursor": cursor,
         "groups": groups,
         "chosen": next((one for one in groups if one["fingerprint"] == cause), None),
-        "number": sum(one["count"] for one in groups),
+        "number": sum(one.count for one in grouped.groups),
+        "more_groups": len(grouped.groups) - len(groups),
         "is_partial": grouped.looked < grouped.total and not caller.is_narrowed,
         "looked": grouped.looked,
         "rows": [row_of(one) for one in page.executions],
