@@ -109,7 +109,7 @@ def test_refused_change_is_told_in_the_form_and_what_was_written_stays(someone: 
     assert not lived.hub.helpers.show("tuned")["override"]
 
 
-@pytest.mark.acts("helper.html helpers/-/run/*")
+@pytest.mark.acts("helper_run.html helpers/-/run/*")
 def test_helper_is_run_with_a_payload_and_its_execution_opened(someone: Watched, lived: RealHub) -> None:
     page = someone.open("helpers/echo")
 

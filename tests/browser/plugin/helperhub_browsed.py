@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -23,11 +23,26 @@ LONG = "a-name-that-is-as-long-as-names-are-allowed-to-be-so-that-every-page-sho
 HOSTILE = "</title></script><script>hurt=1</script><img src=x onerror=\"hurt=1\"><svg onload='hurt=1'>{{7*7}}"
 
 
-class Greeting(BaseModel):
-    """Whom to greet."""
+class Place(BaseModel):
+    """Where somebody is."""
 
-    name: str = "Ada"
+    city: str
+    floor: int | None = None
+
+
+class Greeting(BaseModel):
+    """Whom to greet: a field of every kind that a form has."""
+
+    name: str = Field("Ada", max_length=40, description="Who is greeted.")
     times: int = Field(1, ge=1, le=100)
+    weight: float = 1.5
+    language: Literal["English", "German"] = "English"
+    loud: bool = False
+    on: date | None = None
+    at: datetime | None = None
+    words: list[str] = []
+    place: Place | None = None
+    more: dict[str, Any] = {}
     password: SecretStr | None = None
 
 

@@ -137,6 +137,12 @@ def test_model_that_holds_itself_ends_in_json() -> None:
     assert kinds == [(1, "group"), (2, "group"), (3, "json")]
 
 
+def test_only_what_is_surely_asked_for_must_be_filled_in() -> None:
+    must = [field.path for field in all_fields(build(Order)) if field.must and field.kind not in ("group", "switch")]
+
+    assert must == [("city",), ("address", "street")]
+
+
 def test_empty_form_says_nothing_but_what_is_asked_for() -> None:
     fields = build(Order)
 

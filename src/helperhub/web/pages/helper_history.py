@@ -27,7 +27,7 @@ from helperhub.web.render import Pages, show_span
 #: A cell of the calendar with its gap, px, and the room for weekdays and months.
 _CELL, _LEFT, _TOP = 17, 30, 18
 #: Size of the chart of run times, in its own units.
-_WIDE, _HIGH = 600, 150
+_WIDE, _HIGH = 420, 120
 #: Shares of a day's executions that failed from which it is drawn as bad rather than mixed.
 _BAD_SHARE = 0.1
 _SHADES = 3

@@ -36,6 +36,7 @@ class Field:
             ``date``, ``time``, ``moment`` (UTC), ``lines`` (a list, one a line), ``json``, or ``group`` of fields.
         label: What it is called.
         required: Whether the payload must have it.
+        conditional: Whether it is in a group that may be left out.
         nullable: Whether null fits.
         hidden: Its value is never shown.
         given: Whether what the form is filled with has it.
@@ -56,6 +57,7 @@ class Field:
     kind: str
     label: str
     required: bool = False
+    conditional: bool = False
     nullable: bool = False
     hidden: bool = False
     given: bool = False
@@ -72,7 +74,8 @@ class Field:
     @property
     def must(self) -> bool:
         """Whether something has to stand in it: a secret may be the one that the schedule gives."""
-        return self.required and not self.nullable and not (self.hidden and self.given)
+        is_asked_for = self.required and not self.nullable and not self.conditional
+        return is_asked_for and not (self.hidden and self.given)
 
     @property
     def name(self) -> str:
@@ -159,12 +162,19 @@ class _Builder:
 
     def _group(self, made: Field, shape: Shape, value: Any) -> Field:
         fits = isinstance(value, Mapping) and not value.keys() - shape.properties.keys()
-        made = replace(made, fields=self.fields(shape, value if fits else {}, made.path))
+        fields = self.fields(shape, value if fits else {}, made.path)
+        if not made.required or made.nullable:
+            fields = tuple(_in_optional(one) for one in fields)
+        made = replace(made, fields=fields)
         if fits or not made.given or (value is None and made.default is None):
             return made
         if redact_fields(value, self.secret_fields) != value:
             return replace(made, kind="json", hidden=True)
         return _as_json(made, value)
+
+
+def _in_optional(one: Field) -> Field:
+    return replace(one, conditional=True, fields=tuple(_in_optional(inner) for inner in one.fields))
 
 
 def _kind_of(shape: Shape, depth: int) -> str:
