@@ -58,7 +58,7 @@ class DeletedDocument(Document):
 
     deleted: int
     """How many."""
-    undo: str | None
+    undo: str | None = Field(examples=["0q2v8d3n4h5j6k7m8n9p0q"])
     """What ``/undo`` takes to put them back, for 10 minutes; null if there were none."""
 
 
