@@ -225,6 +225,8 @@
     if (said) notice(JSON.parse(said));
     tellAll(document);
     drawAll(document);
+    // On a phone the navigation is wider than the screen.
+    document.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     document.getElementById("theme")?.addEventListener("click", switchTheme);
     setInterval(() => tellAll(document), 1000);
   });
