@@ -112,7 +112,7 @@ def test_ci_runs_the_browser_suite_with_the_chromium_that_is_there(tmp_path: Pat
     made, installed, tested = [line for line in done.stdout.splitlines() if line.startswith("would run")]
     assert made == "would run: python3 -m venv .venv-browser"
     assert "-r tests/browser/requirements.txt" in installed
-    assert tested == "would run: pytest -n 2 -m browser tests/browser"
+    assert tested == "would run: pytest -n 2 --dist loadfile -m browser tests/browser"
 
 
 def test_no_file_names_a_registry() -> None:

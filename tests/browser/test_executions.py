@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.conftest import Visit
 from tests.browser.doing import executions_of, expect_answered, expect_notice, question_of
 from tests.browser.running import RealHub, wait_for
 from tests.browser.watch import Watched
@@ -117,6 +118,36 @@ def test_question_that_is_left_changes_nothing(someone: Watched, lived: RealHub)
     expect_answered(page)
     expect(page.locator("[data-chosen]")).to_have_text("1 chosen")
     assert replays_of(lived, one) == []
+
+
+@pytest.mark.acts(
+    "executions.html executions/views/save",
+    "executions.html executions/views/rename",
+    "executions.html executions/views/delete",
+    "ask.html *",
+)
+def test_search_is_saved_renamed_and_deleted_and_that_undone(visit: Visit, lived: RealHub) -> None:
+    someone = visit(lived)
+    page = search(someone, "helper:flaky", 1)
+    saved = page.get_by_role("list", name="Saved searches")
+
+    page.get_by_role("button", name="Save this search…").click()
+    question_of(page).get_by_label("Name").fill("Shaky")
+    question_of(page).get_by_role("button", name="Save").click()
+    expect(saved.get_by_role("link", name="Shaky")).to_be_visible()
+    page.get_by_role("button", name="Rename Shaky…").click()
+    question_of(page).get_by_label("Name").fill("Shakier")
+    question_of(page).get_by_role("button", name="Rename").click()
+    expect(saved.get_by_role("link", name="Shakier")).to_be_visible()
+    page.get_by_role("button", name="Delete Shakier").click()
+    expect_notice(page, "isn't saved any more")
+    expect(saved.get_by_role("link", name="Shakier")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+
+    expect(saved.get_by_role("link", name="Shakier")).to_be_visible()
+    someone.go(page, "executions")
+    saved.get_by_role("link", name="Shakier").click()
+    expect(page.get_by_label("Search", exact=True)).to_have_value("helper:flaky")
 
 
 @pytest.mark.acts("executions.html executions/export")

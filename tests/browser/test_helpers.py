@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.axe import violations_of
 from tests.browser.doing import executions_of, expect_notice
 from tests.browser.running import RealHub, wait_for
 from tests.browser.watch import Watched
@@ -123,6 +125,27 @@ def test_helper_is_run_with_a_payload_and_its_execution_opened(someone: Watched,
     started.click()
     expect(page.get_by_role("heading", name="echo success")).to_be_visible()
     assert executions_of(lived.hub, "echo")[0].trigger == "manual"
+
+
+@pytest.mark.acts("helper_run.html helpers/-/form/*", "helper_run.html helpers/-/run/*")
+def test_helper_with_a_model_is_run_by_its_fields_and_what_doesnt_fit_is_told(someone: Watched, lived: RealHub) -> None:
+    page = someone.open("helpers/greet")
+    run = page.locator("#run")
+    run.get_by_label("name").fill("Barbara")
+    run.get_by_role("button", name="As JSON").click()
+    expect(run.get_by_label("Payload, JSON")).to_have_value(re.compile("Barbara"))
+    run.get_by_label("Payload, JSON").fill('{"name": "Barbara", "times": 1000}')
+    run.get_by_role("button", name="Run greet").click()
+    expect(run.locator("#run-flaws")).to_contain_text("times")
+    run.get_by_role("button", name="As fields").click()
+    run.get_by_label("times").fill("2")
+    assert violations_of(page) == []
+    run.get_by_role("button", name="Run greet").click()
+
+    started = page.locator("#started a")
+    expect(started).to_be_visible()
+    done = lived.hub.wait(started.inner_text(), timeout=timedelta(seconds=30))
+    assert done.result == "hello Barbara hello Barbara"
 
 
 def test_payload_that_is_no_json_starts_nothing(someone: Watched, lived: RealHub) -> None:

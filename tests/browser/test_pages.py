@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.axe import violations_of
 from tests.browser.conftest import Visit
 from tests.browser.launch import PHONE
-from tests.browser.places import ALL, IN_NAVIGATION, find_place
+from tests.browser.places import ALL, find_place
 from tests.browser.running import RealHub
 from tests.browser.watch import Watched, overflow_of
 
@@ -30,7 +30,9 @@ def look(watched: Watched, running: RealHub, name: str) -> Page:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_page_opens_without_error_in_both_themes_for_everybody(visit: Visit, lived: RealHub, name: str) -> None:
+def test_page_opens_without_error_for_everybody_in_both_themes_and_on_a_phone(
+    visit: Visit, lived: RealHub, name: str
+) -> None:
     watched = visit(lived)
 
     page = look(watched, lived, name)
@@ -39,16 +41,16 @@ def test_page_opens_without_error_in_both_themes_for_everybody(visit: Visit, liv
         page.emulate_media(color_scheme=theme)
         assert violations_of(page) == [], theme
     assert overflow_of(page) == []
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_page_fits_a_phone(visit: Visit, lived: RealHub, name: str) -> None:
-    watched = visit(lived, viewport=PHONE, is_mobile=True, has_touch=True)
-
-    page = look(watched, lived, name)
-
+    page.set_viewport_size(PHONE)
     assert overflow_of(page) == []
     assert violations_of(page) == []
+
+
+@pytest.mark.parametrize("path", ["workers", "settings"])
+def test_navigation_of_a_phone_shows_where_it_is(visit: Visit, lived: RealHub, path: str) -> None:
+    page = visit(lived, viewport=PHONE, is_mobile=True, has_touch=True).open(path)
+
+    expect(page.locator("nav a[aria-current=page]").first).to_be_in_viewport()
 
 
 def test_sign_in_is_for_everybody(chromium: Any, lived: RealHub, visit: Visit) -> None:
@@ -63,7 +65,7 @@ def test_sign_in_is_for_everybody(chromium: Any, lived: RealHub, visit: Visit) -
         assert violations_of(page) == [], theme
 
 
-@pytest.mark.parametrize("path", IN_NAVIGATION.values())
+@pytest.mark.parametrize("path", ["", "helpers", "helpers/greet", "executions", "timeline", "statistics"])
 def test_first_page_and_every_other_weighs_little(visit: Visit, lived: RealHub, path: str) -> None:
     watched = visit(lived)
     page = watched.context.new_page()

@@ -11,7 +11,7 @@ from tests.browser.running import RealHub, is_served, real_hub, wait_for
 from tests.browser.watch import Watched
 
 #: What Chromium says of answers and connections that tests here are about.
-_AWAY = ("status of 5", "ERR_", "Response Status Error Code 5", r"\[object Event\]")
+_AWAY = ("status of 5", "ERR_", "Response Status Error Code 5", r"\[object Event\]", "htmx:")
 
 
 @pytest.fixture(scope="module")
