@@ -161,7 +161,6 @@ def _look(hub: Hub, caller: Principal, q: str, cursor: str | None) -> dict[str, 
 
 def row_of(one: Execution) -> dict[str, Any]:
     """Return an execution as a row of a list shows it: with what it took, and why it ended so."""
-    error = one.errors[-1] if one.errors and one.status is not Status.SUCCESS else None
     took = None
     if one.started_at is not None and one.finished_at is not None:
         took = (one.finished_at - one.started_at) / timedelta(milliseconds=1)
@@ -170,8 +169,16 @@ def row_of(one: Execution) -> dict[str, Any]:
         "final": one.status.final,
         "took_ms": took,
         "short": _short(one.id),
-        "cause": f"{error.type.rpartition('.')[2]}: {error.message}" if error else one.reason,
+        "cause": _cause_of(one),
     }
+
+
+def _cause_of(one: Execution) -> str:
+    """Return why it stands where it does: the last error of one that failed or tries again, or the reason."""
+    if not one.errors or (one.status.final and one.status is not Status.ERROR):
+        return one.reason
+    kind, message = one.errors[-1].type.rpartition(".")[2], one.errors[-1].message
+    return f"{kind}: {message}" if message else kind
 
 
 def _short(id_: str) -> str:

@@ -62,8 +62,8 @@ def build_helpers_page(hub: Hub, pages: Pages) -> APIRouter:
     def chart(request: Request, caller: Caller, name: Name) -> Response:
         check_sees(hub, caller, name)
         wish = Wish(since=now_of(hub.helpers) - _DAY, which=which_of(caller, name))
-        series = _or(None, lambda: hub.statistics.series(wish, by="hour"))
-        return pages.part(request, "now_chart.html", series=series)
+        series = _or(None, lambda: hub.statistics.series(wish, by="hour", times=True))
+        return pages.part(request, "day.html", series=series)
 
     _add_switches(routes, hub, pages)
     for add in (add_editing, add_preview, add_running, add_history):

@@ -14,16 +14,19 @@ from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Execution, Status
 from helperhub.model.instant import parse_instant
+from helperhub.services.archive_status import LATE
 from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
 from helperhub.services.statistics import Wish
 from helperhub.web.kept import Kept
-from helperhub.web.render import Pages
+from helperhub.web.pages.executions import row_of
+from helperhub.web.render import Pages, show_size, show_span
 
 T = TypeVar("T")
 _SHOWN = 12
 _LATELY = timedelta(hours=1)
 _CHART = timedelta(hours=24)
+_MS = timedelta(milliseconds=1)
 
 
 def build_now_page(hub: Hub, pages: Pages) -> APIRouter:
@@ -39,7 +42,7 @@ def build_now_page(hub: Hub, pages: Pages) -> APIRouter:
     def chart(request: Request, caller: Caller) -> Response:
         # Sums are of the whole hub: who sees a part of it has no chart.
         series = None if caller.is_narrowed else kept.ask("chart", lambda: _series(hub))
-        return pages.part(request, "now_chart.html", series=series)
+        return pages.part(request, "day.html", series=series)
 
     return routes
 
@@ -72,16 +75,31 @@ def look(hub: Hub, caller: Principal) -> dict[str, Any]:
         "running_count": len(running),
         "waiting": [one.to_document() for one in waiting],
         "upcoming": [one.to_document() for one in upcoming],
-        "failed": [_with_cause(one) for one in failed.executions],
+        "failed": [row_of(one) for one in failed.executions],
         "state": _state_of(status, running),
+        "redis": _redis(status["redis"]),
+        "archive": _archive(hub),
     }
 
 
-def _with_cause(one: Execution) -> dict[str, Any]:
-    document = one.to_document()
-    error = document["error"]
-    document["cause"] = f"{error['type']}: {error['message']}" if error else document["reason"]
-    return document
+def _redis(servers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the servers use together, None if one can't be asked; and what to know beside it."""
+    used = [server["used_memory_bytes"] for server in servers]
+    most = [server["max_memory_bytes"] for server in servers]
+    words = f"of {show_size(sum(most))}" if all(most) else "no limit set"
+    if len(servers) > 1:
+        words += f", {len(servers)} servers"
+    return {"used": None if None in used else sum(used), "note": words}
+
+
+def _archive(hub: Hub) -> dict[str, str]:
+    """Return how far the archive is behind, and what to know beside it."""
+    if not hub.settings.archive.enabled:
+        return {"word": "off", "note": "HELPERHUB_ARCHIVE__ENABLED", "kind": ""}
+    lag = hub.archive_status.lag()
+    if lag is None:
+        return {"word": "none", "note": "helperhub archiver fills it", "kind": ""}
+    return {"word": show_span(lag / _MS), "note": "behind", "kind": "bad" if lag > LATE else ""}
 
 
 def _state_of(status: dict[str, Any], running: list[Execution]) -> str:
@@ -95,7 +113,7 @@ def _state_of(status: dict[str, Any], running: list[Execution]) -> str:
 
 def _series(hub: Hub) -> dict[str, Any] | None:
     """Return executions by hour of the last day; None where there is no archive to ask."""
-    return _or_none(lambda: hub.statistics.series(Wish(since=_ago(hub)), by="hour"))
+    return _or_none(lambda: hub.statistics.series(Wish(since=_ago(hub)), by="hour", times=True))
 
 
 def _ago(hub: Hub) -> datetime:

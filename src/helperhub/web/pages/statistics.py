@@ -91,26 +91,14 @@ def build_statistics_page(hub: Hub, pages: Pages) -> APIRouter:
 
 def _look(hub: Hub, caller: Principal, asked: Asked) -> dict[str, Any]:
     wish = asked.wish(hub, caller)
-    series = hub.statistics.series(wish, by=SPANS[asked.span][1], times=True)
     hours = hub.statistics.hours(wish, timezone=hub.settings.timezone)
     return {
         "summary": hub.statistics.summary(wish),
         "helpers": hub.statistics.helpers(wish, order=asked.order, limit=_SHOWN)["helpers"],
         "queues": hub.statistics.queues(wish, order=asked.order, limit=_SHOWN)["queues"],
-        "series": series,
-        "times": {
-            "start": series["start"],
-            "lines": [
-                ["run p95, s", "--info", _seconds(series["run_p95_ms"])],
-                ["wait p95, s", "--warn", _seconds(series["wait_p95_ms"])],
-            ],
-        },
+        "series": hub.statistics.series(wish, by=SPANS[asked.span][1], times=True),
         "hours": {"timezone": hours["timezone"], "days": list(zip(WEEKDAYS, _shaded(hours["counts"]), strict=True))},
     }
-
-
-def _seconds(times: list[float | None]) -> list[float | None]:
-    return [None if one is None else one / 1000 for one in times]
 
 
 def _shaded(counts: list[list[int]]) -> list[list[tuple[int, int]]]:

@@ -20,6 +20,8 @@
     return `${Math.floor(seconds / size)} ${unit}`;
   };
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
   const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const tellTime = (element) => {
     const at = new Date(element.dateTime), how = element.dataset.how, left = (at - Date.now()) / 1000;
@@ -40,13 +42,15 @@
     // One or two values make no line that could be seen.
     const isThin = (values) => values.filter((one) => one !== null).length < 3;
     const line = (label, name, values) => ({ label, stroke: color(name), fill: color(`${name}-ground`), width: 1.5, points: { show: isThin(values) } });
+    // The browser's own way to write a time; uPlot's would be the American one for everybody.
+    const tell = (split, step) => (step >= 86400 || new Date(split * 1000).getHours() === 0 ? day : minute).format(split * 1000);
     const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } };
     element.replaceChildren();
     new uPlot({
       width: element.clientWidth, height: 220, cursor: { y: false },
-      series: [{}, ...lines.map((one) => line(...one))],
+      series: [{ label: "From", value: (_, at) => at === null ? "--" : full.format(at * 1000) }, ...lines.map((one) => line(...one))],
       scales: { y: { range: (_, least, most) => [0, (most || 1) * 1.1] } },
-      axes: [axis, axis],
+      axes: [{ ...axis, values: (_, splits, __, ___, step) => splits.map((one) => tell(one, step)) }, axis],
     }, [starts, ...lines.map(([, , values]) => values)], element);
   };
   const drawAll = (within, again) => within.querySelectorAll(".chart[data-chart]").forEach((one) => {
