@@ -110,7 +110,7 @@ def suggest_helpers(
     """
     words, start = text.casefold().split(), text.casefold().strip()
     found = []
-    for name, row in helpers.catalogue.read().rows.items():
+    for name, row in helpers.catalogue.current().rows.items():
         if _has_words(row, words) and sees(name, row.spec.queue):
             folded = name.casefold()
             found.append((not folded.startswith(start), start not in folded, name, row.spec.description))

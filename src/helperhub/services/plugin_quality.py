@@ -49,7 +49,7 @@ class Declared:
 def declared_of(helpers: Helpers) -> dict[str, Declared]:
     """Return what helpers declare, by distribution."""
     found: dict[str, Declared] = {}
-    for name, row in helpers.catalogue.read().rows.items():
+    for name, row in helpers.catalogue.current().rows.items():
         one = found.setdefault(row.spec.plugin, Declared())
         one.helpers.append(name)
         if not row.spec.description:
@@ -66,7 +66,7 @@ def lately_of(helpers: Helpers, statistics: Statistics) -> Mapping[str, Lately]:
         NotFound: There is no archive.
         ArchiveError: It can't be read.
     """
-    plugins = {name: row.spec.plugin for name, row in helpers.catalogue.read().rows.items()}
+    plugins = {name: row.spec.plugin for name, row in helpers.catalogue.current().rows.items()}
     with statistics.view(Wish(since=statistics.now() - SPAN)) as view:
         sums = view.sums("helper", "instance")
     whole: dict[str, Tally] = {}

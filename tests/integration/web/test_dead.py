@@ -267,8 +267,8 @@ def test_page_shows_the_most_frequent_causes_and_how_many_more_there_are(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("helperhub.web.pages.dead._GROUPS", 1)
-    give_up(api, "picky", *orders(1, 2))
-    give_up(api, "fussy", *orders(3))
+    give_up(api, "picky", *orders(-1, -2))
+    give_up(api, "fussy", 1)
     rare = fingerprint_of(api, "fussy")
     browser = open_(api)
 
@@ -285,10 +285,10 @@ def test_page_shows_the_most_frequent_causes_and_how_many_more_there_are(
 def test_causes_are_found_anew_as_soon_as_one_comes_or_goes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("helperhub.web.kept._QUICK_S", 0.0)  # as if it took long
     browser = open_(api)
-    (first,) = give_up(api, "picky", *orders(1))
+    (first,) = give_up(api, "picky", *orders(-1))
     assert "1 by cause" in browser.see("dead").text
 
-    give_up(api, "picky", *orders(2))
+    give_up(api, "picky", *orders(-2))
     assert "2 by cause" in browser.see("dead").text
     browser.do(f"dead/{first}/delete")
     assert "1 by cause" in browser.see("dead").text
