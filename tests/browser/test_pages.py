@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +15,7 @@ from tests.browser.watch import Watched, overflow_of
 
 #: What Chromium says of the page that isn't there.
 NOT_FOUND = "status of 404"
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 MOST_BYTES = 300_000
 
 

@@ -14,7 +14,6 @@ from helperhub.api.named import Name, check_sees
 from helperhub.errors import ArchiveError, NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
-from helperhub.model.execution import Execution
 from helperhub.model.helper import split_key
 from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
@@ -30,6 +29,7 @@ from helperhub.services.helper_list import (
 from helperhub.services.helper_times import next_times, now_of
 from helperhub.services.statistics import Wish
 from helperhub.web.notice import done
+from helperhub.web.pages.executions import row_of
 from helperhub.web.pages.helper_editing import add_editing, add_preview, editor_of
 from helperhub.web.pages.helper_history import add_history, which_of
 from helperhub.web.pages.helper_running import add_running, run_form_of
@@ -166,7 +166,7 @@ def _look_at(hub: Hub, caller: Principal, name: str) -> dict[str, Any]:
     return {
         "one": document,
         "times": next_times(row.spec, now=now, default_tz=hub.helpers.default_tz, count=_SHOWN),
-        "recent": [{**one.to_document(), "took_ms": took_ms(one)} for one in recent.executions],
+        "recent": [row_of(one) for one in recent.executions],
         "figures": _or(None, lambda: hub.statistics.summary(wish)),
         "author": f"{row.spec.plugin} {row.spec.plugin_version}".strip() or "the hub",
         "whole": whole,
@@ -179,13 +179,6 @@ def _look_at(hub: Hub, caller: Principal, name: str) -> dict[str, Any]:
         # As on the page of settings: for admins of the whole hub.
         "variables": variables_of(hub, row.spec.plugin) if caller.may(Scope.ADMIN) and not caller.is_narrowed else [],
     }
-
-
-def took_ms(one: Execution) -> float | None:
-    """Return how long an execution took from its first attempt's start, ms; None if it didn't start, or isn't over."""
-    if one.started_at is None or one.finished_at is None:
-        return None
-    return (one.finished_at - one.started_at).total_seconds() * 1000
 
 
 def _times(count: int) -> str:
