@@ -229,8 +229,9 @@
     if (said) notice(JSON.parse(said));
     tellAll(document);
     drawAll(document);
-    // On a phone the navigation is wider than the screen.
-    document.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    // On a phone the navigation is wider than the screen; scrollIntoView would have Tab begin there.
+    const here = document.querySelector("nav a[aria-current]"), nav = here?.closest("nav");
+    if (nav) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
     document.getElementById("theme")?.addEventListener("click", switchTheme);
     setInterval(() => tellAll(document), 1000);
   });
