@@ -236,7 +236,7 @@ def test_statistics_are_narrowed(someone: Watched) -> None:
     page = someone.open("statistics")
     expect(page.locator(".chart canvas").first).to_be_visible()
 
-    page.get_by_label("Helper").fill("refuse")
+    page.get_by_label("Helper", exact=True).fill("refuse")
     page.get_by_role("button", name="Show").click()
 
     expect(page.locator("#statistics th.name a")).to_have_text(["refuse"])

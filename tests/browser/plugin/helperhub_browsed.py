@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -11,7 +10,6 @@ from pydantic import BaseModel, Field, SecretStr
 
 from helperhub import Context, Daily, Every, RetryPolicy, helper, hookimpl
 
-_log = logging.getLogger("browsed")
 _AT_ONCE = RetryPolicy(max_attempts=3, delays=(timedelta(milliseconds=50),), jitter=0.0)
 _ONCE = RetryPolicy(max_attempts=1)
 LONG = "a-name-that-is-as-long-as-names-are-allowed-to-be-so-that-every-page-shows-what-it-does-with-it"[:63].rstrip(
@@ -114,7 +112,7 @@ def tuned(ctx: Context[Any]) -> None:
 
 def _refuse(ctx: Context[Any]) -> str:
     wanted = ctx.payload or {}
-    _log.warning("about to look at %s", list(wanted))
+    ctx.log.warning("about to look at %s", list(wanted))
     if "why" in wanted:
         raise {"value": ValueError, "key": LookupError, "time": TimeoutError}[wanted.get("kind", "value")](
             wanted["why"]
