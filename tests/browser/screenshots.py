@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.history import make_history
 from tests.browser.launch import DESK, PHONE, launched, sit_down
+from tests.browser.past import add_past
 from tests.browser.places import ALL, find_place
 from tests.browser.running import RealHub, real_hub
 
@@ -29,6 +30,7 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     given.out.mkdir(parents=True, exist_ok=True)
     with real_hub() as running, make_history(running), launched() as chromium:
+        add_past(running)
         for way in WAYS:
             _take_all(chromium, running, way, given.only, given.out)
     return 0

@@ -134,7 +134,8 @@ def moment(at: str | datetime | None, *, how: str = "ago") -> Markup:
 
     Args:
         at: RFC 3339, or an aware time; None is a dash.
-        how: ``ago`` for "3 min ago", ``until`` for a countdown, ``clock`` for a time of day, ``full`` for both.
+        how: ``ago`` for "3 min ago", ``until`` for a countdown, ``clock`` for a time of day, ``minute`` for one without
+            seconds, ``full`` for both.
     """
     if at is None:
         return Markup("&ndash;")

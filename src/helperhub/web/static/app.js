@@ -27,6 +27,7 @@
     const at = new Date(element.dateTime), how = element.dataset.how, left = (at - Date.now()) / 1000;
     element.title = `${full.format(at)} (${at.toISOString()})`;
     if (how === "clock") element.textContent = clock.format(at);
+    else if (how === "minute") element.textContent = minute.format(at);
     else if (how === "full") element.textContent = full.format(at);
     else if (how === "until" && left > 0) element.textContent = `in ${inWords(left)}`;
     else element.textContent = left > 0 ? `in ${inWords(left)}` : `${inWords(-left)} ago`;
