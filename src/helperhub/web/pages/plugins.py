@@ -11,6 +11,7 @@ from helperhub.errors import ArchiveError, NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.plugin_quality import SPAN, declared_of, lately_of
+from helperhub.web.kept import Kept
 from helperhub.web.pages.confirm import problem_of
 from helperhub.web.render import Pages
 
@@ -21,6 +22,7 @@ _ORDER = {"quarantined": 0, "loaded": 1, "blocked": 2}
 def build_plugins_page(hub: Hub, pages: Pages) -> APIRouter:
     """Return the route of the page of plugins; they are of the whole hub."""
     routes = build_router("", "dashboard")
+    kept = Kept()
 
     @routes.get("/plugins", **of_session(Scope.READ, whole=True))
     def show(request: Request) -> Response:
@@ -33,7 +35,7 @@ def build_plugins_page(hub: Hub, pages: Pages) -> APIRouter:
             "declared": declared_of(hub.helpers),
             "days": SPAN.days,
         }
-        return pages.page(request, "plugins.html", title="Plugins", **given, **_lately(hub))
+        return pages.page(request, "plugins.html", title="Plugins", **given, **kept.ask("lately", lambda: _lately(hub)))
 
     return routes
 
