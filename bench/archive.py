@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from bench.world import World
 from helperhub import Hub
 from helperhub.__main__ import OBJECTS_BEFORE_A_LOOK
 from helperhub.archive.database import Database
-from helperhub.archive.rows import Ended
+from helperhub.archive.rows import Ended, execution_row
+from helperhub.archive.tables import executions
 from helperhub.archive.upgrade import upgrade
 from helperhub.archive.writing import Writer
 from helperhub.model.execution import AttemptError, Execution, Status
@@ -104,6 +106,27 @@ def measure_write(count: int) -> Iterator[dict[str, Any]]:
                 before = after
             database.close()
             yield row(f"write, {name}", f">= {_TARGETS[name]}/s", per_s=count / spent_s, cpu_us=cpu_s / count * 1e6)
+    yield row("SQLite by itself, to compare", "", per_s=measure_plain(count))
+
+
+def measure_plain(count: int) -> float:
+    """Return executions a second that the driver alone puts into the same table: made before, no sums, no attempts."""
+    statement = f"INSERT INTO executions VALUES ({','.join('?' * len(executions.columns))})"  # noqa: S608 - constants
+    spent_s = 0.0
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "archive.db"
+        database = Database(f"sqlite:///{file}")
+        upgrade(database, hub="bench")
+        database.close()
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA synchronous=FULL")
+            for start in range(0, count, BATCH):
+                rows = list(map(execution_row, make(start, BATCH)))
+                began_s = time.monotonic()
+                connection.executemany(statement, rows)
+                connection.commit()
+                spent_s += time.monotonic() - began_s
+    return count / spent_s
 
 
 def measure_take(count: int) -> Iterator[dict[str, Any]]:

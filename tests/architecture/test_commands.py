@@ -87,32 +87,47 @@ def test_ci_says_that_the_browser_suite_was_not_run_and_how_to_get_a_chromium(tm
     assert "apt-get install chromium" in done.stdout
 
 
-def test_ci_runs_the_browser_suite_with_the_chromium_that_is_there(tmp_path: Path) -> None:
+def run_browser_suite(tmp_path: Path, pytest_script: str) -> tuple[int, list[str]]:
+    """Run .ci/browser with tools that say what they would do; return its exit code, and that."""
     checkout = tmp_path / "checkout"
     shutil.copytree(ROOT / ".ci", checkout / ".ci")
     (checkout / "tests" / "browser").mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "browser" / "chromium.py", checkout / "tests" / "browser")
     tools = checkout / ".venv-browser" / "bin"
     tools.mkdir(parents=True)
-    for name in ("pip", "pytest"):
-        (tools / name).write_text(f'#!/bin/sh\necho "would run: {name} $*"\n')
+    for name, script in (("pip", ""), ("pytest", pytest_script)):
+        (tools / name).write_text(f'#!/bin/sh\necho "would run: {name} $*"\n{script}\n')
         (tools / name).chmod(0o755)
     python = tmp_path / "python3"
     python.write_text(f'#!/bin/sh\n[ "$1" = -m ] || exec {sys.executable} "$@"\necho "would run: python3 $*"\n')
     python.chmod(0o755)
-
     environ = {
         **os.environ,
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "HELPERHUB_TEST_CHROMIUM": "/bin/true",
     }
     done = subprocess.run([checkout / ".ci" / "browser"], env=environ, capture_output=True, text=True, check=False)
+    return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("would run")]
 
-    assert done.returncode == 0, done.stderr
-    made, installed, tested = [line for line in done.stdout.splitlines() if line.startswith("would run")]
+
+def test_ci_runs_the_browser_suite_with_the_chromium_that_is_there(tmp_path: Path) -> None:
+    code, (made, installed, tested) = run_browser_suite(tmp_path, "")
+
+    assert code == 0
     assert made == "would run: python3 -m venv .venv-browser"
     assert "-r tests/browser/requirements.txt" in installed
     assert tested == "would run: pytest -n 2 --dist loadfile -m browser tests/browser"
+
+
+@pytest.mark.parametrize(("again", "verdict"), [("exit 0", 0), ("exit 1", 1)])
+def test_ci_tries_once_more_what_failed_in_the_browser_and_believes_that(
+    tmp_path: Path, again: str, verdict: int
+) -> None:
+    code, (*_, first, second) = run_browser_suite(tmp_path, f'case "$*" in *--last-failed*) {again};; esac\nexit 1')
+
+    assert code == verdict
+    assert "--last-failed" not in first
+    assert "--last-failed-no-failures none" in second
 
 
 def test_no_file_names_a_registry() -> None:

@@ -160,7 +160,7 @@ def test_webhook_is_made_switched_and_deleted(someone: Watched, lived: RealHub) 
     expect_notice(page, "takes messages again")
     assert send() < 300
     page.get_by_role("link", name=f"Messages to {name}").click()
-    expect(page.get_by_role("link", name=executions_of(lived.hub, "echo")[0].id[:8])).to_be_visible()
+    expect(page.locator(f"a[href$='executions/{executions_of(lived.hub, 'echo')[0].id}']")).to_be_visible()
     page.go_back()
     page.get_by_role("button", name=f"Delete {name}").click()
     question_of(page).get_by_role("button", name="Delete the webhook").click()
