@@ -31,7 +31,7 @@ def test_helpers_are_listed_with_and_without_the_slash(api: Api, path: str) -> N
 def test_helper_is_shown_by_its_name(api: Api) -> None:
     body = ask(api.client, "GET", "/helpers/report")
 
-    assert set(body) == HELPER_KEYS
+    assert set(body) == HELPER_KEYS | {"payload_schema"}
     assert (body["name"], body["priority"], body["expires_after"], body["enabled"]) == ("report", 1, "1h", True)
     assert api.client.get("/helpers/wether").status_code == 404
 

@@ -204,7 +204,7 @@ MUTATIONS = [
     Mutation(
         "a lost lease can be renewed", "renew", "if redis.call('ZSCORE', P .. ':workers', ARGV[i]) then", "if true then"
     ),
-    Mutation("what is cancelled still waits", "cancel", "    unqueue(id, rec)\n    finish", "    finish"),
+    Mutation("what is cancelled still waits", "cancel", "    unqueue(id, rec)\n    rows", "    rows"),
     Mutation("replay brings back what has no end", "replay", "elseif found[FINISHED] == 0 then", "elseif false then"),
     Mutation(
         "a dead letter is replayed twice",

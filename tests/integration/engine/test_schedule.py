@@ -77,15 +77,15 @@ def test_first_planned_are_listed_even_if_one_comes_due_between_two_reads(
     """``plan list --limit 1`` sometimes showed nothing of a full plan."""
     register(hub, spec(schedule=Every(timedelta(seconds=30))))
     first, second = (execution.id for execution in hub.plan.upcoming(limit=2))
-    read = type(hub.catalogue).next_due
+    read = Catalogue.first_due
 
-    def read_and_lose_one(catalogue: Catalogue) -> dict[str, int]:
-        found = read(catalogue)
+    def read_and_lose_one(catalogue: Catalogue, most: int | None = None) -> list[tuple[str, int]]:
+        found = read(catalogue, most)
         if hub.plan.get(first):
             hub.plan.skip(first, reason="as if it came due just now")
         return found
 
-    monkeypatch.setattr(type(hub.catalogue), "next_due", read_and_lose_one)
+    monkeypatch.setattr(Catalogue, "first_due", read_and_lose_one)
 
     assert [execution.id for execution in hub.plan.upcoming(limit=1)] == [second]
 

@@ -46,7 +46,7 @@ def login(ctx: Any) -> None:
 
 
 def rows_of(browser: Browser, name: str) -> Rows:
-    page = browser.see(f"helpers/{name}").text
+    page = browser.see(f"helpers/{name}").text.replace("<wbr>", "")
     table = page[page.index("<h2>Settings</h2>") :]
     found = re.findall(
         r'<th scope="row"[^>]*>(.*?)</th><td data-label="Value"[^>]*>(.*?)</td><td data-label="From"[^>]*>(.*?)</td>',

@@ -98,4 +98,4 @@ def test_every_kind_of_key_has_its_rules() -> None:
     written = {rule.partition("}:")[2].partition(":")[0] for rule in rules_of(Role.SCHEDULER).rules if "}:" in rule}
 
     # What the scheduler only reads is the worker's own, and the web's.
-    assert kinds - written == {"draining", "progress", "log", "starts", "idempotency", "session"}
+    assert kinds - written == {"draining", "progress", "log", "starts", "idempotency", "session", "views"}

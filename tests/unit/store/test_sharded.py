@@ -23,7 +23,7 @@ from helperhub.store.workers import Workers
 ONE_SHARD = {
     ShardedScripts: {
         *("agree", "claim", "sweep", "trim", "enter_due", "note_archived"),
-        *("register", "plan", "due", "mark_plan", "hold_due", "drop_due", "swap_entry"),
+        *("register", "plan", "count_planned", "due", "mark_plan", "hold_due", "drop_due", "swap_entry"),
         *("note_audit", "write_alerts", "restore", "undo", "unpurge", "save_view"),
     },
     ShardedExecutions: {"helper_names", "open_ids_of"},
