@@ -53,6 +53,14 @@ PAGES = (
     ("audit", "Audit", "u"),
     ("settings", "Settings", "x"),
 )
+#: Pages for those only who have the scope and see the whole hub, as their routes say.
+WHOLE_PAGES = {
+    "workers": Scope.READ,
+    "plugins": Scope.READ,
+    "keys": Scope.ADMIN,
+    "audit": Scope.ADMIN,
+    "settings": Scope.ADMIN,
+}
 
 
 class Pages:
@@ -99,7 +107,7 @@ class Pages:
             **given,
             hub=self.hub,
             version=__version__,
-            navigation=self._navigation,
+            navigation=[page for page in self._navigation if _may_open(session, page[0])],
             here=request.url.path.removeprefix(root).removeprefix("/ui").strip("/"),
             session=session,
             may=lambda scope: session is not None and session.caller.may(Scope(scope)),
@@ -109,6 +117,14 @@ class Pages:
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "HX-Request, Cookie"}
         # Half of a surrogate pair in what code has enqueued must not end the page.
         return HTMLResponse(text.encode(errors="replace"), status, headers=headers)
+
+
+def _may_open(session: Session | None, path: str) -> bool:
+    """Return whether a page of the navigation would be shown."""
+    if session is None:
+        return False
+    scope = WHOLE_PAGES.get(path)
+    return scope is None or (session.caller.may(scope) and not session.caller.is_narrowed)
 
 
 @cache
