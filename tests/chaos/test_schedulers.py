@@ -83,7 +83,8 @@ def test_outage_of_all_schedulers_is_followed_by_one_late_run_and_a_record_of_ea
         arena.processes.stop(arena.processes.schedulers)
         keys, client = arena.hub.scripts.keys, arena.hub.scripts.client
         # Time passes for the hub: the memory of its clock, which never runs backwards, is set forward.
-        client.set(keys.at("clock"), int((datetime.now(UTC) + away).timestamp() * 1000))
+        back = datetime.now(UTC) + away
+        client.set(keys.at("clock"), int(back.timestamp() * 1000))
         arena.start_schedulers(2)
         wait_for(lambda: len(ended(arena)) >= missed - 1, "all are recorded")
         time.sleep(0.5)
@@ -94,7 +95,8 @@ def test_outage_of_all_schedulers_is_followed_by_one_late_run_and_a_record_of_ea
 
     assert report.problems == []
     assert max(Counter(one.planned_at for one in found).values()) == 1
-    assert Counter(one.status for one in found)[Status.SUCCESS] == 1
+    # A minute more may have come due since.
+    assert Counter(one.status for one in found if one.planned_at and one.planned_at <= back)[Status.SUCCESS] == 1
     assert len(found) in (missed - 1, missed, missed + 1)
 
 

@@ -86,4 +86,5 @@ def test_member_of_a_group_counts_once(hub: Hub, heard: list[Any], join: Join) -
     waits.set()
     join()
 
-    assert (len(runs), heard, set(seen)) == (2, ["done"], {0})
+    # The lease that was lost was the worker's: `last` may come twice too, and then after the callback.
+    assert (len(runs), heard, seen[0]) == (2, ["done"], 0)
