@@ -96,7 +96,7 @@ def _build_rest(hub: Hub, broadcast: Broadcast) -> APIRouter:
             return True
 
         await run_in_threadpool(broadcast.live.now)
-        return Changes(broadcast, caller, is_welcome)
+        return Changes(broadcast, lambda outcome: caller.sees(outcome.helper, outcome.queue), is_welcome)
 
     return routes
 

@@ -20,7 +20,7 @@ from helperhub import __version__
 from helperhub.model.access import Scope
 from helperhub.model.instant import parse_instant
 from helperhub.services.sessions import Session
-from helperhub.web.charts import chart_times
+from helperhub.web.charts import chart_ended, chart_times
 
 STATIC = Path(__file__).parent / "static"
 #: No inline script or style, nothing from elsewhere; data: is for the icons of the style sheet.
@@ -141,7 +141,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters |= {"moment": moment, "json": show_json, "span": show_span, "count": show_count, "size": show_size}
-    found.filters["chart_times"] = chart_times
+    found.filters |= {"chart_ended": chart_ended, "chart_times": chart_times}
     return found
 
 

@@ -73,18 +73,26 @@ def test_member_of_a_group_counts_once(hub: Hub, heard: list[Any], join: Join) -
     waits = threading.Event()
     seen: list[int] = []
 
-    @dramatiq.actor
+    @dramatiq.actor(queue_name="later")
+    def opens() -> None:
+        """Do nothing: a queue is one once something has been in it."""
+
+    @dramatiq.actor(queue_name="later")
     def last() -> None:
         assert waits.wait(10)
         seen.append(len(heard))
 
+    # `last` is claimed after the lease was lost, and so runs once: all that the worker has in hand is handed out again.
+    opens.send()
+    join()
+    hub.queues.pause("later")
     group = dramatiq.group([work.message(), last.message()])
     group.add_completion_callback(hear().message("done"))
     group.run()
     while group.completed_count == 0:
         pass
+    hub.queues.resume("later")
     waits.set()
     join()
 
-    # The lease that was lost was the worker's: `last` may come twice too, and then after the callback.
-    assert (len(runs), heard, seen[0]) == (2, ["done"], 0)
+    assert (len(runs), heard, set(seen)) == (2, ["done"], {0})

@@ -17,7 +17,7 @@ from tests.integration.web.test_queues import way_back
 
 from helperhub.model.access import Scope
 from helperhub.model.execution import Status
-from helperhub.web.pages.confirm import KEY_FIELD
+from helperhub.web.confirm import KEY_FIELD
 
 ALL = (Scope.MANAGE,)
 

@@ -19,7 +19,7 @@ from tests.integration.web.conftest import Browser, Open
 from helperhub import Every, RetryPolicy, helper
 from helperhub.model.access import Scope
 from helperhub.model.execution import Status
-from helperhub.web.pages.confirm import KEY_FIELD
+from helperhub.web.confirm import KEY_FIELD
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -13,7 +13,7 @@ from tests.integration.web.conftest import Browser, Open
 from helperhub.model.access import Scope
 from helperhub.services.audit import AuditFilter
 from helperhub.store.workers import Doing, Seen
-from helperhub.web.pages.confirm import KEY_FIELD
+from helperhub.web.confirm import KEY_FIELD
 
 
 def _acts(api: Api, action: str) -> list[str]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
 
 from helperhub.api.access import Caller, build_router, needs
 from helperhub.api.bodies import read_duration
-from helperhub.api.broadcast import Broadcast, Listener, end_when_gone
+from helperhub.api.broadcast import Broadcast, Listener
+from helperhub.api.event_stream import HEARTBEAT_S, MEDIA_TYPE, RETRY_MS, Check, EventStream
 from helperhub.api.words import Duration, EventId
 from helperhub.errors import StoreError, Unauthenticated
 from helperhub.hub import Hub
@@ -27,11 +25,6 @@ from helperhub.model.execution import Status
 from helperhub.model.helper import split_key
 from helperhub.services.live import Outcome, Places, write_places
 
-#: Something is sent so often, seconds: proxies close what is silent, and a revoked key must not listen on.
-HEARTBEAT_S = 15.0
-#: A client that lost its connection tries again after so long, ms.
-_RETRY_MS = 2000
-_MEDIA_TYPE = "text/event-stream"
 _EXAMPLE = 'id: 1764150000123.0.0.default%3As\nevent: execution\ndata: {"id": "weather@20261123T083000Z", ...}\n\n'
 #: One event by its fields, as OpenAPI 3.1 tells of streams.
 _EVENT: dict[str, Any] = {
@@ -44,8 +37,6 @@ _EVENT: dict[str, Any] = {
     },
     "required": ["event", "id", "data"],
 }
-_log = logging.getLogger("helperhub.api")
-Check = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +74,7 @@ def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
     given = needs(AccessScope.READ, errors=(400, 409))
     given["responses"][200] = {
         "description": "Events without end; the schema is that of one.",
-        "content": {_MEDIA_TYPE: {"schema": _EVENT, "example": _EXAMPLE}},
+        "content": {MEDIA_TYPE: {"schema": _EVENT, "example": _EXAMPLE}},
     }
 
     @routes.get("", summary="Listen to outcomes", response_class=Response, **given)
@@ -124,51 +115,29 @@ def build_live_routes(hub: Hub, broadcast: Broadcast) -> APIRouter:
 
         # Before the answer begins: a Redis that is away is a 503, not a stream that ends.
         await run_in_threadpool(broadcast.live.now)
-        return EventStream(broadcast, wish, since, is_welcome, longest)
+        return Outcomes(broadcast, wish, since, is_welcome, longest)
 
     return routes
 
 
-class EventStream(Response):
-    """An answer that goes on until one of both sides ends it."""
-
-    media_type = _MEDIA_TYPE
+class Outcomes(EventStream):
+    """Each outcome that somebody wishes to hear of, from some place on."""
 
     def __init__(
         self, broadcast: Broadcast, wish: Wish, since: Places | None, is_welcome: Check, longest: timedelta | None
     ) -> None:
         """Tell what ``wish`` wants, from ``since`` on, as long as the listener is welcome, ``longest`` at most."""
-        super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
-        del self.headers["content-length"]
-        self._broadcast = broadcast
-        self._wish = wish
+        super().__init__(broadcast, wish, is_welcome)
+        self._payload = wish.payload
         self._since = since
-        self._is_welcome = is_welcome
         self._ends_at = math.inf if longest is None else time.monotonic() + longest.total_seconds()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client goes, the server stops, or the client is too slow."""
-        del scope
-        listener = Listener(self._wish)
-        going = asyncio.create_task(end_when_gone(receive, listener))
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        try:
-            async with self._broadcast.listening():
-                async for part in self._tell(listener):
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-        except StoreError as error:
-            # The client comes again by itself, and is told then.
-            _log.info("live_ended", extra={"error": str(error)})
-        finally:
-            self._broadcast.remove(listener)
-            going.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _tell(self, listener: Listener) -> AsyncIterator[bytes]:
-        start = self._since or self._broadcast.place
-        yield b"retry: %d\n" % _RETRY_MS + _event("ready", write_places(start), b"{}")
+    async def tell(self, listener: Listener) -> AsyncIterator[bytes]:
+        """Yield ``ready``, what ended since, and then each outcome, until it is over."""
+        start = self._since or self.broadcast.place
+        yield b"retry: %d\n" % RETRY_MS + _event("ready", write_places(start), b"{}")
         if self._since is None:
-            self._broadcast.add(listener)
+            self.broadcast.add(listener)
         else:
             async for part in self._tell_past(self._since, listener):
                 yield part
@@ -179,35 +148,34 @@ class EventStream(Response):
             elif listener.is_cut:
                 yield _event("gap", listener.heard, b'{"reason": "events came faster than they were taken"}')
                 return
-            elif listener.is_over or not await self._is_welcome():
+            elif listener.is_over or not await self.is_welcome():
                 return
             else:
                 yield b": heartbeat\nid: %b\n\n" % listener.heard.encode()
 
     async def _tell_past(self, since: Places, listener: Listener) -> AsyncIterator[bytes]:
         """Tell what ended after ``since``, and let the listener hear of all that follows."""
-        now = self._broadcast.place
-        if await run_in_threadpool(self._broadcast.live.is_complete_since, since, now):
+        now = self.broadcast.place
+        if await run_in_threadpool(self.broadcast.live.is_complete_since, since, now):
             async for part in self._tell_between(since, now):
                 yield part
             # What ended while that was read is little; from here on nothing is missed.
-            at = self._broadcast.add(listener)
+            at = self.broadcast.add(listener)
             async for part in self._tell_between(now, at):
                 yield part
             return
-        at = self._broadcast.add(listener)
+        at = self.broadcast.add(listener)
         yield _event("gap", write_places(at), b'{"reason": "the last event is too long ago"}')
 
     async def _tell_between(self, since: Places, until: Places) -> AsyncIterator[bytes]:
-        parts = self._broadcast.live.between(since, until)
+        parts = self.broadcast.live.between(since, until)
         while (outcomes := await run_in_threadpool(next, parts, None)) is not None:
-            wanted = [outcome for outcome in outcomes if self._wish(outcome)]
+            wanted = [outcome for outcome in outcomes if self.hears(outcome)]
             if wanted:
                 yield self._write(wanted)
 
     def _write(self, outcomes: list[Outcome]) -> bytes:
-        payload = self._wish.payload
-        return b"".join(_event("execution", one.id, one.write(payload=payload)) for one in outcomes)
+        return b"".join(_event("execution", one.id, one.write(payload=self._payload)) for one in outcomes)
 
 
 def _event(name: str, id_: str, document: bytes) -> bytes:

@@ -13,9 +13,9 @@ from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.alert import RULES, Unit
 from helperhub.services.alerts import find_rule, parse_threshold
+from helperhub.web.confirm import Field, Question, act, ask
 from helperhub.web.forms import Form
 from helperhub.web.notice import done
-from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.render import Pages
 
 Word = Annotated[str, Query(max_length=300)]

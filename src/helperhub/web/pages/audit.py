@@ -20,7 +20,7 @@ from helperhub.model.access import Scope
 from helperhub.model.duration import parse_duration
 from helperhub.model.instant import parse_instant
 from helperhub.services.audit import AuditFilter
-from helperhub.web.pages.confirm import problem_of
+from helperhub.web.confirm import problem_of
 from helperhub.web.render import Pages
 
 Word = Annotated[str, Query(max_length=300)]

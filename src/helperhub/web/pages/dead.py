@@ -22,14 +22,14 @@ from helperhub.services.dead_letters import DeadFilter
 from helperhub.services.mass_replay import MOST_FIRST_ONES, MassReplay
 from helperhub.services.strict_json import read_json
 from helperhub.services.undo import Change
-from helperhub.web.asking import in_words
+from helperhub.web.chosen import in_words
+from helperhub.web.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.forms import Form
 from helperhub.web.kept import Kept
 from helperhub.web.notice import done, lead_to
-from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
-from helperhub.web.pages.executions import row_of
 from helperhub.web.pages.undo import way_back
 from helperhub.web.render import Pages, show_json
+from helperhub.web.rows import row_of
 
 _OF_A_PAGE = 30
 #: So many causes are shown, the most frequent first.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain, islice
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -27,18 +27,18 @@ from helperhub.services.execution_pages import find_page
 from helperhub.services.export import MEDIA_TYPES, ExportFormat, write_export
 from helperhub.services.search_words import MOST_CHARACTERS
 from helperhub.services.undo import Change
-from helperhub.web.asking import chosen_in, count_kinds, in_words, read_ids
+from helperhub.web.chosen import chosen_in, count_kinds, in_words, read_ids
+from helperhub.web.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.forms import Form
 from helperhub.web.notice import done, lead_to
-from helperhub.web.pages.confirm import KEY_FIELD, check_confirmed
 from helperhub.web.pages.execution import add_execution
 from helperhub.web.pages.undo import way_back
 from helperhub.web.pages.views import add_views
 from helperhub.web.render import Pages
+from helperhub.web.rows import row_of
 
 _OF_A_PAGE = 50
 _MOST_SUGGESTED = 12
-_SHORT = 16
 #: Done at once to what matches: each is copied and signed, which takes a server some seconds.
 _MOST_MATCHING = 5000
 _FINAL = frozenset(one for one in Status if one.final)
@@ -159,34 +159,6 @@ def _look(hub: Hub, caller: Principal, q: str, cursor: str | None) -> dict[str, 
     }
 
 
-def row_of(one: Execution) -> dict[str, Any]:
-    """Return an execution as a row of a list shows it: with what it took, and why it ended so."""
-    took = None
-    if one.started_at is not None and one.finished_at is not None:
-        took = (one.finished_at - one.started_at) / timedelta(milliseconds=1)
-    return {
-        **one.to_document(),
-        "final": one.status.final,
-        "took_ms": took,
-        "short": _short(one.id),
-        "cause": _cause_of(one),
-    }
-
-
-def _cause_of(one: Execution) -> str:
-    """Return why it stands where it does: the last error of one that failed or tries again, or the reason."""
-    if not one.errors or (one.status.final and one.status is not Status.ERROR):
-        return one.reason
-    kind, message = one.errors[-1].type.rpartition(".")[2], one.errors[-1].message
-    return f"{kind}: {message}" if message else kind
-
-
-def _short(id_: str) -> str:
-    """Return what tells an execution from its neighbours in a list: of a schedule's, the time it is of."""
-    end = id_.rpartition("@")[2]
-    return end if len(end) <= _SHORT else f"\u2026{end[-_SHORT + 4 :]}"
-
-
 def _suggest(hub: Hub, caller: Principal, q: str) -> list[str]:
     """Return searches that begin as ``q`` does; names that the caller may not see aren't among them."""
     found = []
@@ -271,4 +243,4 @@ def _left_out(number: int) -> str:
     return f"; {number:,} couldn't be, as they are by now" if number > 0 else ""
 
 
-__all__ = ["CHIPS", "build_executions_page", "row_of"]
+__all__ = ["CHIPS", "build_executions_page"]

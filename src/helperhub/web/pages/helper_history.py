@@ -20,7 +20,7 @@ from helperhub.model.histogram import step_of
 from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
 from helperhub.services.helper_history import RUN_SPAN, WEEKS, Day, RunTimes, days_of, run_times_of
-from helperhub.web.pages.confirm import problem_of
+from helperhub.web.confirm import problem_of
 from helperhub.web.pages.execution import read_line
 from helperhub.web.render import Pages, show_span
 

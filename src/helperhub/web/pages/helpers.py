@@ -29,12 +29,12 @@ from helperhub.services.helper_list import (
 from helperhub.services.helper_times import next_times, now_of
 from helperhub.services.statistics import Wish
 from helperhub.web.notice import done
-from helperhub.web.pages.executions import row_of
 from helperhub.web.pages.helper_editing import add_editing, add_preview, editor_of
 from helperhub.web.pages.helper_history import add_history, which_of
 from helperhub.web.pages.helper_running import add_running, run_form_of
 from helperhub.web.pages.helper_settings import changed_of, settings_of, variables_of
 from helperhub.web.render import Pages
+from helperhub.web.rows import row_of
 
 _SHOWN = 10
 _SPAN = timedelta(days=7)

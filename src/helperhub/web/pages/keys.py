@@ -15,9 +15,9 @@ from helperhub.errors import NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.api_keys import DEFAULT_OVERLAP, KeyWish
+from helperhub.web.confirm import Field, Question, act, ask
 from helperhub.web.forms import Form
 from helperhub.web.notice import done
-from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.render import Pages
 
 Id = Annotated[str, Query(max_length=40)]

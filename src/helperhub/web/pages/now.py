@@ -19,8 +19,8 @@ from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
 from helperhub.services.statistics import Wish
 from helperhub.web.kept import Kept
-from helperhub.web.pages.executions import row_of
 from helperhub.web.render import Pages, show_size, show_span
+from helperhub.web.rows import row_of
 
 T = TypeVar("T")
 _SHOWN = 12

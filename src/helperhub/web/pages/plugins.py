@@ -11,8 +11,8 @@ from helperhub.errors import ArchiveError, NotFound
 from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.plugin_quality import SPAN, declared_of, lately_of
+from helperhub.web.confirm import problem_of
 from helperhub.web.kept import Kept
-from helperhub.web.pages.confirm import problem_of
 from helperhub.web.render import Pages
 
 #: What needs somebody comes first.

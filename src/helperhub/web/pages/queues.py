@@ -11,9 +11,9 @@ from helperhub.api.routes.queues import check_queue, sees_queue
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.services.undo import Change
+from helperhub.web.confirm import Field, Question, act, ask
 from helperhub.web.forms import Form
 from helperhub.web.notice import done
-from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.pages.undo import way_back
 from helperhub.web.render import Pages
 

@@ -17,8 +17,8 @@ from helperhub.model.access import Principal, Scope
 from helperhub.schedules.weeks import Week
 from helperhub.services.report_page import POLICY
 from helperhub.services.statistics import ORDERS, WEEKDAYS, Wish
+from helperhub.web.confirm import problem_of
 from helperhub.web.kept import Kept
-from helperhub.web.pages.confirm import problem_of
 from helperhub.web.render import Pages
 
 Word = Annotated[str, Query(max_length=200)]

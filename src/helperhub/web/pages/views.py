@@ -12,9 +12,9 @@ from helperhub.hub import Hub
 from helperhub.model.access import Scope
 from helperhub.services.search_words import MOST_CHARACTERS
 from helperhub.services.views import MOST_NAME
+from helperhub.web.confirm import Field, Question, act, ask
 from helperhub.web.forms import Form
 from helperhub.web.notice import done, lead_to
-from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.render import Pages
 
 Name = Annotated[str, Query(max_length=4 * MOST_NAME)]

@@ -16,10 +16,10 @@ from helperhub.model.access import Scope
 from helperhub.services.execution_filter import ExecutionFilter
 from helperhub.services.execution_pages import find_page
 from helperhub.services.webhooks import DEFAULT_OVERLAP, WebhookWish
+from helperhub.web.confirm import Field, Question, act, ask
 from helperhub.web.forms import Form
 from helperhub.web.notice import done
 from helperhub.web.pages.callbacks import add_callbacks
-from helperhub.web.pages.confirm import Field, Question, act, ask
 from helperhub.web.render import Pages
 
 Id = Annotated[str, Query(max_length=40)]

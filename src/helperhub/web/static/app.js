@@ -37,9 +37,8 @@
   // -- charts
   const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const draw = (element) => {
-    const given = JSON.parse(element.dataset.chart);
-    const starts = given.start.map((text) => Date.parse(text) / 1000);
-    const lines = given.lines || [["success", "--good", given.success], ["error", "--bad", given.error], ["expired", "--warn", given.other]];
+    const { start, lines } = JSON.parse(element.dataset.chart);
+    const starts = start.map((text) => Date.parse(text) / 1000);
     // One or two values make no line that could be seen.
     const isThin = (values) => values.filter((one) => one !== null).length < 3;
     const line = (label, name, values) => ({ label, stroke: color(name), fill: color(`${name}-ground`), width: 1.5, points: { show: isThin(values) } });

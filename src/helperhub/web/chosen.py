@@ -1,4 +1,4 @@
-"""Asking before something is done to many executions: which they are, and how many."""
+"""What was chosen in a list, before something is done to it: which executions, and how many of what kind."""
 
 from __future__ import annotations
 
