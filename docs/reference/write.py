@@ -70,7 +70,8 @@ def write_http() -> str:
     by_noun: dict[str, list[str]] = {}
     for path, operations in described["paths"].items():
         for method, found in operations.items():
-            about = f"**{found['summary']}.** {_unwrap(found.get('description', ''))}".rstrip()
+            summary = found["summary"] if found["summary"].endswith("?") else f"{found['summary']}."
+            about = f"**{summary}** {_unwrap(found.get('description', ''))}".rstrip()
             row = f"| `{method.upper()}` | `{path}` | {found['x-scope']} | {about} |"
             by_noun.setdefault(found["tags"][0], []).append(row)
     head = "| | path | scope | |\n|---|---|---|---|\n"

@@ -132,6 +132,16 @@ class DeadLetters:
         """Return whether an execution is among the dead letters now."""
         return self.executions.records.listing().are_dead([execution_id])[0]
 
+    def check_dead(self, execution: Execution) -> None:
+        """See that an execution is among the dead letters now.
+
+        Raises:
+            NotFound: It isn't, or isn't any more.
+        """
+        if not self.is_dead(execution.id):
+            message = f"'{execution.id}' is no dead letter: it is {execution.status.value}, or was replayed or deleted."
+            raise NotFound(message, hint="The execution itself says what became of it.")
+
     def get(self, execution_id: str) -> Execution:
         """Return one dead letter with its errors; one that was replayed or deleted too, while the history has it.
 

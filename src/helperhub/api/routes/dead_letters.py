@@ -18,7 +18,7 @@ from helperhub.api.documents.dead_letters import (
 from helperhub.api.documents.executions import ExecutionDocument, ReplayedList, ReplayedOneDocument
 from helperhub.api.routes.executions import Helper, Id, Ids, ReplayBody, replayed, seen
 from helperhub.api.words import PerTime, Switch, refuse_stand_ins
-from helperhub.errors import NotFound, UsageError
+from helperhub.errors import UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Execution
@@ -226,7 +226,5 @@ def _letter(hub: Hub, caller: Principal, execution_id: str) -> Execution:
         NotFound: There is none, for all that he may know.
     """
     found = seen(hub, caller, execution_id)
-    if not hub.dead_letters.is_dead(execution_id):
-        message = f"'{execution_id}' is no dead letter: it is {found.status.value}, or was replayed or deleted."
-        raise NotFound(message, hint="GET /api/v1/dead-letters lists them.")
+    hub.dead_letters.check_dead(found)
     return found

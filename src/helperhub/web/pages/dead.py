@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from helperhub.api.access import Caller, build_router, of_session
 from helperhub.api.answers import Cursor, read_cursor, write_cursor
 from helperhub.api.routes.executions import seen
-from helperhub.errors import InvalidPayload, NotFound, UsageError
+from helperhub.errors import InvalidPayload, UsageError
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
 from helperhub.model.execution import Execution
@@ -216,9 +216,7 @@ def _letter(hub: Hub, caller: Principal, execution_id: str) -> Execution:
         NotFound: There is none, for all that he may know.
     """
     found = seen(hub, caller, execution_id)
-    if not hub.dead_letters.is_dead(execution_id):
-        message = f"'{execution_id}' is no dead letter any more: it was replayed or deleted."
-        raise NotFound(message, hint="Its page says what became of it.")
+    hub.dead_letters.check_dead(found)
     return found
 
 
