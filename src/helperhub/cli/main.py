@@ -19,7 +19,7 @@ COMMANDS = {
     "worker": LazyCommand("helperhub.cli.processes:worker", "Run worker processes.", _RUN),
     "scheduler": LazyCommand("helperhub.cli.processes:scheduler", "Run a scheduler.", _RUN),
     "archiver": LazyCommand("helperhub.cli.processes:archiver", "Take over what ended into the archive.", _RUN),
-    "web": LazyCommand("helperhub.cli.processes:web", "Serve the HTTP API.", _RUN),
+    "web": LazyCommand("helperhub.cli.processes:web", "Serve the HTTP API and the dashboard.", _RUN),
     "worker-process": LazyCommand("helperhub.cli.processes:worker_process", "Run one worker process."),
     "status": LazyCommand("helperhub.cli.status:status", "Show the hub at one look.", _SEE),
     "helpers": LazyCommand("helperhub.cli.helpers:helpers", "List, show, pause, update, run helpers and more.", _SEE),

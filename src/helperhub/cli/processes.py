@@ -92,7 +92,7 @@ def scheduler(*, exclusive: bool) -> int:
 @click.option("--host", metavar="ADDRESS", help="Address to listen at; default: HELPERHUB_WEB__HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port; 0 takes any that is free.")
 def web(host: str | None, port: int | None) -> int:
-    """Serve the HTTP API: helpers, plan, executions, webhooks, metrics. /docs describes it."""
+    """Serve the HTTP API, webhooks, metrics and the dashboard. /docs describes the API."""
     from helperhub.cli.run_web import run_web  # noqa: PLC0415 - as above
 
     return run_web(env_files=current_call().env_files, host=host, port=port)

@@ -218,7 +218,7 @@ class EncryptionSettings(_Section):
 
 
 class WebSettings(_Section):
-    """The HTTP server: API, webhooks, metrics."""
+    """The HTTP server: API, webhooks, metrics, dashboard."""
 
     enabled: bool = True
     """Whether 'helperhub up' serves HTTP too (true or false)."""

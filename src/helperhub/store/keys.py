@@ -81,7 +81,8 @@ of a shard live on one node and one script may touch any of them.
 | P:views:<who>    | hash   | somebody's saved searches of executions, by name; at most 50 | 1 y after the last look |
 | P:idempotency:<digest> | string | what a request under an Idempotency-Key came to | 24 h; under way: 1 min |
 
-Catalogue, revision, workers, schedulers, API keys, audit, alerts, webhooks and kept answers live in shard 0 only.
+Catalogue, plan, revision, schedulers, API keys, sessions, audit, alerts, webhooks, saved searches and kept answers
+live in shard 0 only; worker processes are registered in each.
 """
 
 from __future__ import annotations

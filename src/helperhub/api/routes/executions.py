@@ -128,7 +128,7 @@ def _add_list(routes: APIRouter, hub: Hub) -> None:
         body: Annotated[BatchBody, Body()],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Start up to 1,000 executions: in one round trip to Redis if they differ in helper, payload and id only.
+        """Start up to 1,000 executions: 500 a round trip to Redis if they differ in helper, payload and id only.
 
         With `Idempotency-Key`, the same request again starts nothing new.
         """
