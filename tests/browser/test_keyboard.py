@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.axe import violations_of
 from tests.browser.doing import expect_answered, expect_notice, question_of
 from tests.browser.running import RealHub, wait_for
-from tests.browser.watch import Watched
+from tests.browser.watch import Watched, wait_ready
 
 from helperhub.web.render import PAGES
 
@@ -146,6 +146,7 @@ def test_from_a_failure_to_its_replay_by_keyboard(someone: Watched, lived: RealH
     page.locator(f'a[href$="executions/{one}"]').focus()
     page.keyboard.press("Enter")
     expect(page.locator(".failure")).to_contain_text("by keyboard")
+    wait_ready(page)
     page.get_by_role("button", name="Replay", exact=True).focus()
     page.keyboard.press("Space")
 

@@ -12,7 +12,7 @@ from tests.browser.conftest import Visit
 from tests.browser.doing import question_of
 from tests.browser.launch import PHONE
 from tests.browser.running import RealHub
-from tests.browser.watch import Watched, overflow_of
+from tests.browser.watch import Watched, overflow_of, wait_ready
 
 from helperhub.model.access import Scope
 
@@ -20,6 +20,7 @@ SOON = timedelta(seconds=60)
 
 
 def opened(page: Page, key: str = "Control+k") -> Locator:
+    wait_ready(page)
     page.keyboard.press(key)
     found = page.locator("#palette[open]")
     expect(found.get_by_role("combobox")).to_be_focused()

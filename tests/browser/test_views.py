@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from tests.browser.doing import expect_notice, question_of
-from tests.browser.watch import Watched
+from tests.browser.watch import Watched, wait_ready
 
 QUERY = "helper:refuse status:error since:7d"
 
@@ -19,6 +21,8 @@ def test_search_is_saved_renamed_deleted_and_brought_back(someone: Watched) -> N
     page = someone.open("executions")
     page.get_by_label("Search", exact=True).fill(QUERY)
     page.get_by_label("Search", exact=True).press("Enter")
+    expect(page).to_have_url(re.compile("q=helper"))
+    wait_ready(page)
 
     page.get_by_role("button", name="Save this search").press("Enter")
     question_of(page).get_by_label("Name").fill("Refused")

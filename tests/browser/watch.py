@@ -61,7 +61,7 @@ class Watched:
     def go(self, page: Page, path: str = "") -> Response | None:
         """Have a page go to a path below ``/ui/``."""
         answer = page.goto(self.base + path, wait_until="load")
-        page.wait_for_function("window.htmx !== undefined && document.readyState === 'complete'")
+        wait_ready(page)
         return answer
 
     def check(self) -> None:
@@ -102,6 +102,11 @@ class Watched:
         else:
             self.problems.append(f"{dialog.type} that nobody expected: {dialog.message[:200]}")
             dialog.dismiss()
+
+
+def wait_ready(page: Page) -> None:
+    """Wait until a page's scripts are at work: a key that is pressed before that leads to nothing."""
+    page.wait_for_function("window.htmx !== undefined && document.readyState === 'complete'")
 
 
 def post_paths(watched: Watched) -> list[str]:

@@ -14,7 +14,7 @@ from helperhub.api.asked import id_of_request
 from helperhub.api.bodies import read_duration, read_time
 from helperhub.api.documents.helpers import StartedDocument
 from helperhub.api.named import Name, check_sees
-from helperhub.api.words import CallbackTarget, Duration, IdempotencyKey, Moment, OwnId, Priority
+from helperhub.api.words import CallbackTarget, Duration, IdempotencyKey, Moment, OwnId, Priority, UniqueKey
 from helperhub.errors import NotFound, StoreUnavailable
 from helperhub.hub import Hub
 from helperhub.model.access import Principal, Scope
@@ -50,8 +50,8 @@ class RunBody(BaseModel):
     id: OwnId | None = Field(default=None, description="Your id: the same one again starts nothing new.")
     expires_after: Duration | None = Field(default=None, examples=["30m"])
     metadata: dict[str, Any] = Field(default={}, examples=[{"app": "shop", "user": "ada"}])
-    unique_key: str | None = Field(
-        default=None, min_length=1, max_length=255, description="Of executions with one key there is one at a time."
+    unique_key: UniqueKey | None = Field(
+        default=None, description="Of executions with one key there is one at a time: a text of 1 to 255 bytes."
     )
     unique_for: Duration | None = Field(default=None, examples=["1h"])
     callback: CallbackTarget | None = Field(default=None, description=_CALLBACK, examples=[_EXAMPLE])

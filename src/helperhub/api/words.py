@@ -63,6 +63,8 @@ CallbackChange = Annotated[str, _in_words(f"({_URL})?", MAX_URL)]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 #: The name of a helper or queue, as lists show it.
 NameOf = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": "^[!-~]([ -~]*[!-~])?$"})]
+#: Of executions with one key there is one at a time; other scripts than this are read as well, up to 255 bytes.
+UniqueKey = Annotated[str, Field(min_length=1, max_length=255, json_schema_extra={"pattern": "^[ -~]+$"})]
 #: Words for people: printable, none at the ends but letters and signs.
 Label = Annotated[str, Field(min_length=1, max_length=80, json_schema_extra={"pattern": r"^[!-~]([ -~]*[!-~])?$"})]
 

@@ -15,7 +15,10 @@ from helperhub.model.access import Scope
 from helperhub.services.search_words import MOST_CHARACTERS
 from helperhub.services.views import MOST_NAME
 
-Name = Annotated[str, Path(description="What it is called.", examples=["Failed today"], max_length=4 * MOST_NAME)]
+#: Printable, without a slash, none at the ends but letters and signs; other scripts than this are read as well.
+_SHOWN = {"pattern": "^[!-.0-~]([ -.0-~]*[!-.0-~])?$"}
+Called = Annotated[str, Field(min_length=1, max_length=MOST_NAME, json_schema_extra={**_SHOWN})]
+Name = Annotated[Called, Path(description="What it is called.", examples=["Failed today"])]
 
 
 class ViewBody(BaseModel):
@@ -31,7 +34,7 @@ class RenameBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=4 * MOST_NAME, examples=["Failed lately"])
+    name: Called = Field(examples=["Failed lately"])
 
 
 def build_view_routes(hub: Hub) -> APIRouter:
