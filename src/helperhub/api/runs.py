@@ -51,7 +51,8 @@ class RunBody(BaseModel):
     expires_after: Duration | None = Field(default=None, examples=["30m"])
     metadata: dict[str, Any] = Field(default={}, examples=[{"app": "shop", "user": "ada"}])
     unique_key: UniqueKey | None = Field(
-        default=None, description="Of executions with one key there is one at a time: a text of 1 to 255 bytes."
+        default=None,
+        description="Of executions with one key there is one at a time. ASCII, or up to 63 characters of any kind.",
     )
     unique_for: Duration | None = Field(default=None, examples=["1h"])
     callback: CallbackTarget | None = Field(default=None, description=_CALLBACK, examples=[_EXAMPLE])

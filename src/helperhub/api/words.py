@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Header
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from helperhub.model.callback_url import MAX_URL
 
@@ -63,8 +63,26 @@ CallbackChange = Annotated[str, _in_words(f"({_URL})?", MAX_URL)]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 #: The name of a helper or queue, as lists show it.
 NameOf = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": "^[!-~]([ -~]*[!-~])?$"})]
-#: Of executions with one key there is one at a time; other scripts than this are read as well, up to 255 bytes.
-UniqueKey = Annotated[str, Field(min_length=1, max_length=255, json_schema_extra={"pattern": "^[ -~]+$"})]
+_SHORT = 63
+
+
+def _check_bytes(key: str) -> str:
+    if not key.isascii() and len(key) > _SHORT:
+        message = f"Input should be ASCII, or have at most {_SHORT} characters: 255 bytes are kept"
+        raise ValueError(message)
+    return key
+
+
+#: Of executions with one key there is one at a time. Records keep 255 bytes of it, and a character has up to four.
+UniqueKey = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        json_schema_extra={"anyOf": [{"pattern": r"^[\x00-\x7f]*$"}, {"maxLength": _SHORT}]},
+    ),
+    AfterValidator(_check_bytes),
+]
 #: Words for people: printable, none at the ends but letters and signs.
 Label = Annotated[str, Field(min_length=1, max_length=80, json_schema_extra={"pattern": r"^[!-~]([ -~]*[!-~])?$"})]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from helperhub.errors import CorruptRecord
 from helperhub.store.record import FORMAT, NUMBERS_BYTES, pack, pack_record, unpack_record
 
-#: Kinds of keys that aren't in a backup: what belongs to processes, and what follows from the executions.
+#: Kinds of keys that aren't in a backup: what belongs to processes or browsers, and what follows from the executions.
 LEFT_OUT = frozenset(
     {
         *("ready", "suspects", "delayed", "parked", "active", "ended", "of"),
@@ -21,6 +21,8 @@ LEFT_OUT = frozenset(
         *("using", "perkey", "inhand", "perqueue"),
         *("workers", "worker", "held", "idle", "bell", "schedulers", "lost", "stopped", "draining", "progress", "log"),
         *("unlisted", "synced", "shards", "meta", "undo", "undorows", "apart"),
+        # Whoever finds an old backup, or tries one out elsewhere, is nobody's session.
+        *("session", "login"),
     }
 )
 #: Kinds that a backup has, but not as they stand: see `store.backup`.

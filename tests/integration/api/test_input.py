@@ -67,6 +67,7 @@ def test_answer_holds_whatever_code_enqueued() -> None:
         (RUN, {"delay": "9" * 400 + "d"}),
         (RUN, {"expires_after": "999999999d"}),
         (RUN, {"unique_key": "k", "unique_for": "999999999d"}),
+        (RUN, {"unique_key": "\u00e4" * 64}),
         (RUN, {"at": "0001-01-01T00:00:00+14:00"}),
         ("/api/v1/keys", {"name": "n", "scopes": ["read"], "expires_in": "999999999d"}),
         ("/api/v1/keys", {"name": "n", "scopes": ["read"], "expires_in": "9000000d"}),
@@ -80,6 +81,13 @@ def test_values_beyond_reason_are_refused_with_what_to_do(api: Api, path: str, b
     # 422 where the schema already says that it can't be.
     assert answer.status_code in (400, 422)
     assert answer.json()["hint"]
+
+
+@pytest.mark.parametrize("key", ["a" * 255, "\u00e4" * 63, "\N{GRINNING FACE}" * 63])
+def test_unique_key_that_fits_into_a_record_is_taken(api: Api, key: str) -> None:
+    answer = api.client.post(RUN, json={"unique_key": key})
+
+    assert answer.status_code == 202, answer.text
 
 
 @pytest.mark.parametrize(

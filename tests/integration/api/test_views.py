@@ -37,6 +37,7 @@ def test_what_cant_be_saved_is_told(api: Api) -> None:
 
     assert (wrong.status_code, "Did you mean 'error'?" in wrong.text) == (400, True)
     assert api.client.put(f"{PATH}/mine", json={}).status_code == 422
+    assert api.client.put(f"{PATH}/{'m' * 61}", json={"query": FAILED}).status_code == 422
     api.client.put(f"{PATH}/a", json={"query": FAILED})
     api.client.put(f"{PATH}/b", json={"query": FAILED})
     assert api.client.post(f"{PATH}/a/rename", json={"name": "b"}).status_code == 409
