@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -100,3 +101,11 @@ def test_demonstration_shows_success_retry_expiry_and_dead_letter_and_ends_by_it
     assert re.search(r"^\S+Z  expired +checkin/late ", done.stdout, re.MULTILINE)
     assert re.search(r"^\S+Z  DEAD +checkin/broken ", done.stdout, re.MULTILINE)
     assert "Traceback" not in done.stderr
+
+    time.sleep(11)  # two checks of one that is due every five seconds, expiry and all
+    again = run("up", "--demo", "--for", "8s", timeout=60)
+
+    # Of what would have been due meanwhile, and of the same helpers.
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert not re.search(r"while nothing could enqueue it|is gone", again.stdout), again.stdout
+    assert re.search(r"^\S+Z  missed +\d+ due times? before this start: checkin/", again.stdout, re.MULTILINE)

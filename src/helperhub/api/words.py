@@ -114,21 +114,30 @@ _OF_HELPER: dict[str, Any] = {
     "expiry": {"type": ["number", "null"], "minimum": 0.001, "maximum": 31_622_400, "description": "Seconds."},
     "enabled": {"type": ["boolean", "null"]},
 }
+_JSON = {"$ref": "#/components/schemas/Json"}
 _JITTER = {"jitter": {**_shown(_LONG_SPAN, "30s"), "type": ["string", "null"]}}
+_START = {"start": {**_shown(_TIME, "2026-11-23T08:30:00Z", 40), "type": ["string", "null"]}}
+_OF_TYPES = ("time", "interval", "interval_minutes", "cron", "at", "tz", "jitter", "start")
 
 
-def _kind(name: str, needed: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    properties = {"type": {"const": name}, **needed, **more, **_OF_HELPER}
+def _kind(name: str, needed: dict[str, Any], more: dict[str, Any], *, never: str = "") -> dict[str, Any]:
+    """Return a type of schedule; what is of another type may stand beside it, unless that is ``never``."""
+    own = {**needed, **more}
+    unused = {key: {**_JSON, "description": "Not used."} for key in _OF_TYPES if key not in own and key != never}
+    properties = {"type": {"const": name}, **own, **unused, **_OF_HELPER}
     required = ["type", *needed]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
+_ZONED = {"tz": _ZONE, **_JITTER}
+_EVERY = {**_ZONED, **_START}
+_MINUTES = {"interval_minutes": {"type": "integer", "minimum": 1, "maximum": 527_040}}
 _SCHEDULE_DICT = [
-    _kind("daily", {"time": _shown(_CLOCK, "07:30:00")}, {"tz": _ZONE, **_JITTER}),
-    _kind("interval", {"interval_minutes": {"type": "integer", "minimum": 1, "maximum": 527_040}}, _JITTER),
-    _kind("interval", {"interval": _shown(_LONG_SPAN, "90s")}, _JITTER),
-    _kind("cron", {"cron": _shown(f"{_CRON}|{_ALIAS}", "0 9 * * 1-5")}, {"tz": _ZONE, **_JITTER}),
-    _kind("once", {"at": _shown(_TIME, "2026-11-23T08:30:00Z", 40)}, {}),
+    _kind("daily", {"time": _shown(_CLOCK, "07:30:00")}, _ZONED),
+    _kind("interval", _MINUTES, _EVERY, never="interval"),
+    _kind("interval", {"interval": _shown(_LONG_SPAN, "90s")}, _EVERY, never="interval_minutes"),
+    _kind("cron", {"cron": _shown(f"{_CRON}|{_ALIAS}", "0 9 * * 1-5")}, _ZONED),
+    _kind("once", {"at": _shown(_TIME, "2026-11-23T08:30:00Z", 40)}, {"tz": _ZONE}),
     {"type": "object", "properties": _OF_HELPER, "minProperties": 1, "additionalProperties": False},
 ]
 _SCHEDULE_TEXT = _shown(f"daily {_CLOCK}|every {_LONG_SPAN}|cron {_CRON}|{_CRON}|{_ALIAS}|once {_TIME}", "daily 07:30")
@@ -155,9 +164,9 @@ JSON_VALUE: dict[str, Any] = {
     "anyOf": [
         {"type": ["null", "boolean", "string"]},
         {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
-        {"type": "number", "not": {"type": "integer"}},
-        {"type": "array", "items": {"$ref": "#/components/schemas/Json"}},
-        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Json"}},
+        {"type": "number"},
+        {"type": "array", "items": _JSON},
+        {"type": "object", "additionalProperties": _JSON},
     ],
-    "description": "Any JSON; whole numbers fit 64 bits.",
+    "description": "Any JSON; what is written as a whole number, without point and exponent, fits 64 bits.",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 from helperhub.errors import ConfigurationError
 from helperhub.hub import Hub
@@ -47,9 +45,11 @@ def open_demo(loaded: LoadedSettings) -> Iterator[Demo]:
     if missing:
         message = f"The demonstration needs {' and '.join(f'helperhub-{name}' for name in missing)}."
         raise ConfigurationError(message, hint="Install them with pip, beside helperhub.")
-    with tempfile.TemporaryDirectory(prefix="helperhub-demo-") as directory, _target() as port:
-        crontab = Path(directory) / "crontab"
-        crontab.write_text(_CRONTAB)
+    # In the same place each time: helpers from a crontab are called by it.
+    crontab = loaded.settings.data_dir / "demo.crontab"
+    crontab.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    crontab.write_text(_CRONTAB)
+    with _target() as port:
         environ = {
             **loaded.environ,
             "HELPERHUB_HUB": _HUB,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +15,7 @@ from helperhub.supervise.child_events import ChildReady
 
 _NEXT = 8
 _MOST_LINES = 500
+_MOST_NAMED = 5
 _OVERLAP = timedelta(seconds=5)
 _SIGNS = {
     Status.SUCCESS: "ok",
@@ -55,13 +56,18 @@ class Outcomes:
 
     Args:
         executions: Where they are read.
-        since: The first moment that counts.
+        began: The first moment that counts. What was due before it and never ran is told in one line.
     """
 
     executions: Executions
-    since: datetime
+    began: datetime
+    since: datetime = field(init=False)
     _seen: dict[str, datetime] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Begin to look there."""
+        self.since = self.began
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each execution that finished since the last look, oldest first.
@@ -70,11 +76,17 @@ class Outcomes:
             StoreError: Redis can't be asked; the next look goes on.
         """
         found = self.executions.latest(self.since, limit=_MOST_LINES)
+        missed: list[Execution] = []
         for execution in reversed(found):
             if execution.id not in self._seen and execution.finished_at is not None:
                 self._seen[execution.id] = execution.finished_at
+                if self._was_missed(execution):
+                    missed.append(execution)
+                    continue
                 self._count(execution)
                 yield describe_outcome(execution)
+        if missed:
+            yield describe_missed(missed)
         if found and found[0].finished_at is not None:
             # Streams are read by time; a little overlap catches what shares a millisecond.
             self.since = max(self.since, found[0].finished_at - _OVERLAP)
@@ -84,6 +96,10 @@ class Outcomes:
         """Return how many ended how."""
         counted = ", ".join(f"{number} {word}" for word, number in sorted(self._counts.items()))
         return f"Since the start: {counted or 'nothing ended'}."
+
+    def _was_missed(self, execution: Execution) -> bool:
+        left_out = execution.status in (Status.EXPIRED, Status.SKIPPED)
+        return left_out and execution.due_at is not None and execution.due_at < self.began
 
     def _count(self, execution: Execution) -> None:
         retried = execution.status is Status.SUCCESS and execution.attempt > 1
@@ -104,6 +120,18 @@ def describe_outcome(execution: Execution) -> str:
     if execution.status is not Status.SUCCESS and execution.reason:
         parts.append(execution.reason)
     return "  ".join(parts)
+
+
+def describe_missed(missed: Sequence[Execution]) -> str:
+    """Return one line on what was due while nothing ran: how often, and of which helpers most."""
+    counts: Counter[str] = Counter()
+    for execution in missed:
+        counts[execution.helper] += execution.count
+    named = [f"{helper} {number}" for helper, number in counts.most_common(_MOST_NAMED)]
+    if len(counts) > _MOST_NAMED:
+        named.append(f"{len(counts) - _MOST_NAMED} more helpers")
+    times = f"{counts.total()} due time{'s' if counts.total() > 1 else ''} before this start"
+    return "  ".join((_clock(missed[-1].finished_at), f"{'missed':9}", f"{times}: {', '.join(named)}"))
 
 
 def _clock(at: datetime | None) -> str:

@@ -79,7 +79,7 @@ class _Run:
     fleet: Fleet = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outcomes = Outcomes(self.hub.executions, since=datetime.now(UTC))
+        self.outcomes = Outcomes(self.hub.executions, began=datetime.now(UTC))
         self.fleet = Fleet(self.children, self.hub.build_keeper(), self.environ, self.hub.settings.worker)
 
     def work(self, duration: timedelta | None) -> int:
