@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
