@@ -86,7 +86,8 @@ class Outcomes:
                 self._count(execution)
                 yield describe_outcome(execution)
         if missed:
-            yield describe_missed(missed)
+            # Of more than are read at once the oldest aren't read, and so not counted.
+            yield describe_missed(missed, at_least=len(found) == _MOST_LINES)
         if found and found[0].finished_at is not None:
             # Streams are read by time; a little overlap catches what shares a millisecond.
             self.since = max(self.since, found[0].finished_at - _OVERLAP)
@@ -122,16 +123,17 @@ def describe_outcome(execution: Execution) -> str:
     return "  ".join(parts)
 
 
-def describe_missed(missed: Sequence[Execution]) -> str:
-    """Return one line on what was due while nothing ran: how often, and of which helpers most."""
+def describe_missed(missed: Sequence[Execution], *, at_least: bool = False) -> str:
+    """Return one line on what was due while nothing ran: how often (or ``at_least``), and of which helpers most."""
     counts: Counter[str] = Counter()
     for execution in missed:
         counts[execution.helper] += execution.count
     named = [f"{helper} {number}" for helper, number in counts.most_common(_MOST_NAMED)]
     if len(counts) > _MOST_NAMED:
         named.append(f"{len(counts) - _MOST_NAMED} more helpers")
-    times = f"{counts.total()} due time{'s' if counts.total() > 1 else ''} before this start"
-    return "  ".join((_clock(missed[-1].finished_at), f"{'missed':9}", f"{times}: {', '.join(named)}"))
+    number = f"{'at least ' if at_least else ''}{counts.total()} due time{'s' if counts.total() > 1 else ''}"
+    text = f"{number} before this start: {', '.join(named)}"
+    return "  ".join((_clock(missed[-1].finished_at), f"{'missed':9}", text))
 
 
 def _clock(at: datetime | None) -> str:

@@ -53,6 +53,14 @@ def test_what_was_missed_before_the_start_is_one_line() -> None:
     assert summary == "Since the start: nothing ended."
 
 
+def test_more_than_are_read_at_once_are_at_least_so_many() -> None:
+    missed = [ended("check", Status.EXPIRED, timedelta(seconds=-n), timedelta(seconds=1)) for n in range(1, 600)]
+
+    lines, _ = follow(*missed)
+
+    assert lines == ["08:00:01Z  missed     at least 500 due times before this start: check 500"]
+
+
 def test_of_many_helpers_those_that_missed_most_are_named() -> None:
     missed = [
         ended(f"helper-{n}", Status.EXPIRED, -timedelta(hours=1, seconds=place), timedelta(seconds=2))
