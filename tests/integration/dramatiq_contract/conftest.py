@@ -47,13 +47,17 @@ def worker(broker: dramatiq.Broker) -> Iterator[dramatiq.Worker]:
 
 
 @pytest.fixture
-def join(broker: dramatiq.Broker, worker: dramatiq.Worker) -> Callable[[], None]:
-    """Waits until everything that was sent has ended."""
+def join(hub: Hub, broker: dramatiq.Broker, worker: dramatiq.Worker) -> Callable[[], None]:
+    """Waits until everything that was sent has ended, and what followed from it."""
 
     def join() -> None:
-        for queue_name in broker.get_declared_queues():
-            broker.join(queue_name, timeout=10_000)
-        worker.join()
+        before, ended = -1, 0
+        # What ends in one queue may enqueue something in another that was waited for already.
+        while before < ended:
+            for queue_name in broker.get_declared_queues():
+                broker.join(queue_name, timeout=10_000)
+            worker.join()
+            before, ended = ended, sum(1 for _ in hub.records.finished())
 
     return join
 
