@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from helperhub.errors import ConfigurationError
 from helperhub.hub import Hub
@@ -39,16 +40,13 @@ def open_demo(loaded: LoadedSettings) -> Iterator[Demo]:
     """Yield the demonstration: a target on loopback, a crontab beside it, and settings that use both.
 
     Raises:
-        ConfigurationError: A plugin that it shows isn't installed.
+        ConfigurationError: A plugin that it shows isn't installed, or the crontab can't be written.
     """
     missing = [name for name in _NEEDED if name not in installed_plugins()]
     if missing:
         message = f"The demonstration needs {' and '.join(f'helperhub-{name}' for name in missing)}."
         raise ConfigurationError(message, hint="Install them with pip, beside helperhub.")
-    # In the same place each time: helpers from a crontab are called by it.
-    crontab = loaded.settings.data_dir / "demo.crontab"
-    crontab.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    crontab.write_text(_CRONTAB)
+    crontab = _write_crontab(loaded.settings.data_dir)
     with _target() as port:
         environ = {
             **loaded.environ,
@@ -57,6 +55,20 @@ def open_demo(loaded: LoadedSettings) -> Iterator[Demo]:
             "HELPERHUB_CHECKIN__TARGETS": json.dumps(_targets(port)),
         }
         yield Demo(load_settings(list(loaded.env_files), environ))
+
+
+def _write_crontab(directory: Path) -> Path:
+    """Write it to the same place each time, for the helpers of a crontab are called by that."""
+    crontab = directory / "demo.crontab"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        crontab.write_text(_CRONTAB)
+    except OSError as error:
+        message = f"The demonstration's crontab can't be written to '{crontab}': {error.strerror}."
+        raise ConfigurationError(
+            message, hint="Set HELPERHUB_DATA_DIR to a directory that can be written to."
+        ) from error
+    return crontab
 
 
 #: Adopted as it is: a line a minute, one at the start, one that fails.
