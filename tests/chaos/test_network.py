@@ -41,9 +41,10 @@ def break_network(seed: int, jobs: int, for_s: float, mode: str) -> None:
         arena.start_schedulers(1)
         arena.offer(jobs, {"ms": 10})
         proxy.mode = mode
-        time.sleep(for_s)
-        # Longer than a lease: somebody else may have it, and nobody is told.
+        # Longer than a lease: somebody else may have it, and nobody is told. What is in hand now may be repeated; later
+        # the reaper may have taken it away already.
         arena.lost_leases = sum(found["running"] for found in arena.hub.workers.all()) + 2 * 20
+        time.sleep(for_s)
         proxy.heal()
         arena.offer(jobs // 2)
         arena.drain(seconds=150)

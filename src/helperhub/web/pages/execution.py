@@ -126,7 +126,11 @@ def tell_story(one: Execution) -> list[dict[str, Any]]:
     is_again = one.status is Status.QUEUED and bool(one.errors)
     # A retry has a due time of its own, instead of the first.
     is_retry = one.due_at is not None and any(error.at and error.at < one.due_at for error in one.errors)
-    add(one.due_at, f"Attempt {one.attempt} of {one.max_attempts} due" if is_retry else "Due")
+    due_at = one.due_at
+    if due_at is not None and one.started_at is not None and not is_again:
+        # The clocks that tell these two differ by some ms: what has started was due.
+        due_at = min(due_at, one.started_at)
+    add(due_at, f"Attempt {one.attempt} of {one.max_attempts} due" if is_retry else "Due")
     add(one.enqueued_at, f"Enqueued {_TRIGGERS[one.trigger.value]}", note=f"queue {one.queue}, priority {one.priority}")
     for error in one.errors:
         add(error.at, f"Attempt {error.attempt} of {one.max_attempts} failed", "error", error=error.to_document())
