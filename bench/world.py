@@ -163,15 +163,18 @@ class World:
         """Watch jobs being done; return the moments between which the workers were in full swing.
 
         The first is when a tenth is done, or a second after the first job, so that the start of the
-        workers doesn't count; the last when ``total`` are done, or after ``limit_s``.
+        workers doesn't count; the last when ``total`` are done, or after ``limit_s``. Where so few jobs are all
+        done between two looks, the start counts.
         """
+        start = self.moment()
         self.wait(lambda: self.done() > 0, "a job is done")
         first_s = time.monotonic()
         self.wait(lambda: self.done() >= total // 10 or time.monotonic() > first_s + 1, "a tenth of the jobs is done")
         begin = self.moment()
         end_s = begin.at_s + limit_s
         self.wait(lambda: self.done() >= total or time.monotonic() > end_s, "all jobs are done", seconds=limit_s + 60)
-        return begin, self.moment()
+        end = self.moment()
+        return (begin if begin.done < end.done else start), end
 
     # -- processes
 
