@@ -16,8 +16,8 @@ from helperhub.services.search_words import MOST_CHARACTERS
 from helperhub.services.views import MOST_NAME
 
 #: Printable, without a slash, none at the ends but letters and signs; other scripts than this are read as well.
-_SHOWN = {"pattern": "^[!-.0-~]([ -.0-~]*[!-.0-~])?$"}
-Called = Annotated[str, Field(min_length=1, max_length=MOST_NAME, json_schema_extra={**_SHOWN})]
+_SHOWN = "^[!-.0-~]([ -.0-~]*[!-.0-~])?$"
+Called = Annotated[str, Field(min_length=1, max_length=MOST_NAME, json_schema_extra={"pattern": _SHOWN})]
 Name = Annotated[Called, Path(description="What it is called.", examples=["Failed today"])]
 
 
